@@ -1,0 +1,1 @@
+"""What DeepNet is: scaling, initialisation, residual connections, attention, layers, model, named architectures."""

@@ -1,0 +1,136 @@
+"""Multi-head attention over packed projections, with the caches that step-by-step decoding needs.
+
+Shapes: B sentences (times beam), T queries, S keys, C channels, H heads, D = C / H. Masks are boolean, True where a query may
+look, and broadcast to [B x H x T x S]: the convention of torch's scaled_dot_product_attention, which does the work.
+"""
+
+from typing import Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from fairseq.incremental_decoding_utils import with_incremental_state
+from torch import Tensor, nn
+
+IncrementalState = Dict[str, Dict[str, Optional[Tensor]]]
+
+
+class Attention(nn.Module):
+    """What self- and cross-attention share: heads, output projection, cached keys and values.
+
+    Raises ValueError if embed_dim is not a multiple of num_heads.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        if num_heads < 1 or embed_dim % num_heads != 0:
+            raise ValueError(f"{num_heads} attention heads do not divide the embedding dimension {embed_dim}")
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.out_proj = nn.Linear(embed_dim, embed_dim)
+
+    def extra_repr(self) -> str:
+        return f"embed_dim={self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout}"
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """[B x T x C] -> [B x H x T x D]"""
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], is_causal: bool = False) -> Tensor:
+        """Return the projected mixture of values [B x T x C] for heads q, k, v [B x H x T|S x D]."""
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal)
+        return self.out_proj(x.transpose(1, 2).flatten(2))  # (B, H, T, D) -> (B, T, C)
+
+    def cached(self, incremental_state: Optional[IncrementalState]) -> Optional[Dict[str, Optional[Tensor]]]:
+        """Return the keys and values that earlier steps left in incremental_state, or None."""
+        return self.get_incremental_state(incremental_state, "attn_state")
+
+    def cache(self, incremental_state: IncrementalState, k: Tensor, v: Tensor) -> None:
+        """Keep k and v [B x H x S x D] for the next step."""
+        self.set_incremental_state(incremental_state, "attn_state", {"prev_key": k, "prev_value": v})
+
+
+@with_incremental_state
+class SelfAttention(Attention):
+    """Self-attention; query, key and value projections are the three slices of one weight [3C x C]."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__(embed_dim, num_heads, dropout)
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * embed_dim))
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Optional[Tensor] = None,
+        is_causal: bool = False,
+        incremental_state: Optional[IncrementalState] = None,
+    ) -> Tensor:
+        """Return [B x T x C]. With incremental_state, x holds the newest position only (T = 1)."""
+        q, k, v = map(self.split_heads, F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1))
+        if incremental_state is not None:
+            past = self.cached(incremental_state)
+            if past is not None:
+                k = torch.cat([past["prev_key"], k], dim=2)
+                v = torch.cat([past["prev_value"], v], dim=2)
+            self.cache(incremental_state, k, v)
+        return self.attend(q, k, v, mask, is_causal)
+
+    def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> IncrementalState:
+        """Follow the beam: row i of the cache becomes row new_order[i]."""
+        past = self.cached(incremental_state)
+        if past is not None:
+            self.cache(incremental_state, *(t.index_select(0, new_order) for t in past.values()))
+        return incremental_state
+
+
+@with_incremental_state
+class CrossAttention(Attention):
+    """Attention from the decoder to the encoder's output; key and value are the two slices of one weight [2C x C_encoder]."""
+
+    def __init__(self, embed_dim: int, encoder_embed_dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__(embed_dim, num_heads, dropout)
+        self.q_proj = nn.Linear(embed_dim, embed_dim)
+        self.kv_proj_weight = nn.Parameter(torch.empty(2 * embed_dim, encoder_embed_dim))
+        self.kv_proj_bias = nn.Parameter(torch.empty(2 * embed_dim))
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Optional[Tensor] = None,
+        incremental_state: Optional[IncrementalState] = None,
+    ) -> Tensor:
+        """Return [B x T x C] for queries x [B x T x C] and the encoder's output memory [B x S x C_encoder]."""
+        k, v = self.keys_and_values(memory, incremental_state)
+        return self.attend(self.split_heads(self.q_proj(x)), k, v, mask)
+
+    def keys_and_values(self, memory: Tensor, incremental_state: Optional[IncrementalState]) -> Tuple[Tensor, Tensor]:
+        """Project memory to heads [B x H x S x D], once per sentence: later steps read the cache."""
+        past = self.cached(incremental_state)
+        if past is not None:
+            return past["prev_key"], past["prev_value"]
+        k, v = map(self.split_heads, F.linear(memory, self.kv_proj_weight, self.kv_proj_bias).chunk(2, dim=-1))
+        if incremental_state is not None:
+            self.cache(incremental_state, k, v)
+        return k, v
+
+    def weights(self, x: Tensor, memory: Tensor, mask: Optional[Tensor], state: Optional[IncrementalState]) -> Tensor:
+        """Return the attention weights, mean over heads [B x T x S]: for alignments, where speed matters less."""
+        k, _ = self.keys_and_values(memory, state)
+        scores = self.split_heads(self.q_proj(x)) @ k.transpose(2, 3) * k.size(-1) ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        return scores.float().softmax(dim=-1).mean(dim=1)
+
+    def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> IncrementalState:
+        """Follow the beam when finished sentences leave the batch.
+
+        Hypotheses of one sentence share their keys and values, and fairseq's search moves them only within the sentence: an order
+        of unchanged length needs no copy. (The same shortcut as in fairseq's MultiheadAttention.)
+        """
+        past = self.cached(incremental_state)
+        if past is not None and past["prev_key"].size(0) != new_order.size(0):
+            self.cache(incremental_state, *(t.index_select(0, new_order) for t in past.values()))
+        return incremental_state

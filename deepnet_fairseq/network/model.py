@@ -1,0 +1,132 @@
+"""The model that `--arch deepnet_transformer…` builds."""
+
+from argparse import Namespace
+from functools import partial
+from typing import Any, List, Tuple
+
+from fairseq.data import Dictionary
+from fairseq.dataclass.utils import gen_parser_from_dataclass
+from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
+from torch import nn
+
+from deepnet_fairseq.network import scaling
+from deepnet_fairseq.network.architectures import ARCHITECTURES, BASE, fill_defaults
+from deepnet_fairseq.network.attention import CrossAttention, SelfAttention
+from deepnet_fairseq.network.config import DeepNetConfig
+from deepnet_fairseq.network.decoder import DeepNetDecoder
+from deepnet_fairseq.network.embedding import TokenEmbedding
+from deepnet_fairseq.network.encoder import DeepNetEncoder
+from deepnet_fairseq.network.initialization import build_embedding, initialize_layers_
+from deepnet_fairseq.network.layers import DecoderLayer, EncoderLayer, FeedForward, LayerStack
+from deepnet_fairseq.network.residual import RESIDUALS
+
+
+@register_model(BASE)
+class DeepNetTransformer(FairseqEncoderDecoderModel):
+    """DeepNet (Wang et al. 2022, arXiv 2203.00555): an encoder-decoder Transformer whose residual connections scale with depth."""
+
+    def __init__(self, config: DeepNetConfig, encoder: DeepNetEncoder, decoder: DeepNetDecoder) -> None:
+        super().__init__(encoder, decoder)
+        self.config = config
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        """Add the options of DeepNetConfig to fairseq's parser, without defaults: the named architecture gives those."""
+        gen_parser_from_dataclass(parser, DeepNetConfig(), delete_default=True)
+
+    @classmethod
+    def build_model(cls, args: Namespace, task: Any) -> "DeepNetTransformer":
+        """Build a model for task's dictionaries. Raises ValueError for options that do not fit together."""
+        fill_defaults(args)  # checkpoints of older versions may lack newer options
+        config = DeepNetConfig.from_namespace(args).complete()
+        return cls(config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary))
+
+
+def build_encoder_decoder(
+    config: DeepNetConfig, source: Dictionary, target: Dictionary
+) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
+    """Return both halves, freshly initialised. Raises ValueError if embeddings are to be shared by different dictionaries."""
+    encoder_tokens = build_embedding(len(source), config.encoder_embed_dim, source.pad())
+    if config.share_all_embeddings:
+        if source != target:
+            raise ValueError("--share-all-embeddings needs one dictionary for both sides: run fairseq-preprocess --joined-dictionary")
+        decoder_tokens = encoder_tokens
+    else:
+        decoder_tokens = build_embedding(len(target), config.decoder_embed_dim, target.pad())
+
+    encoder_stack, decoder_stack = build_stacks(config)
+    encoder = DeepNetEncoder(
+        source, build_token_embedding(config, "encoder", encoder_tokens), encoder_stack, config.max_source_positions
+    )
+    decoder = DeepNetDecoder(
+        target,
+        build_token_embedding(config, "decoder", decoder_tokens),
+        decoder_stack,
+        build_output_projection(config, decoder_tokens),
+        config.max_target_positions,
+    )
+    return encoder, decoder
+
+
+def build_stacks(config: DeepNetConfig) -> Tuple[LayerStack, LayerStack]:
+    """Return the encoder's and the decoder's layers, initialised for their residual scheme."""
+    if RESIDUALS[config.residual_scheme].uses_depth_scaling:
+        N, M, gain = config.encoder_layers, config.decoder_layers, config.deepnorm_encoder_gain
+        encoder_scaling, decoder_scaling = scaling.encoder_decoder(N, M, gain)
+    else:
+        encoder_scaling = decoder_scaling = scaling.UNSCALED
+    encoder = build_stack(config, "encoder", encoder_scaling)
+    decoder = build_stack(config, "decoder", decoder_scaling)
+    return encoder, decoder
+
+
+def build_stack(config: DeepNetConfig, side: str, constants: scaling.Scaling) -> LayerStack:
+    """Return side's ("encoder" or "decoder") layers, with weights drawn for constants.beta."""
+
+    def option(name: str) -> Any:
+        return getattr(config, f"{side}_{name}")
+
+    width, heads = option("embed_dim"), option("attention_heads")
+    scheme = RESIDUALS[config.residual_scheme]
+    residual = partial(scheme, width, config.dropout, constants)
+    layers: List[nn.Module] = []
+    for _ in range(option("layers")):
+        attention = SelfAttention(width, heads, config.attention_dropout)
+        ffn = FeedForward(width, option("ffn_embed_dim"), config.activation_fn, config.activation_dropout)
+        if side == "encoder":
+            layers.append(EncoderLayer(attention, ffn, residual))
+        else:
+            cross = CrossAttention(width, config.encoder_embed_dim, heads, config.attention_dropout)
+            layers.append(DecoderLayer(attention, cross, ffn, residual))
+    final_norm = nn.LayerNorm(width) if scheme.needs_final_norm else None
+    stack = LayerStack(layers, option("layerdrop"), config.checkpoint_activations, final_norm)
+    initialize_layers_(stack, constants.beta)
+    return stack
+
+
+def build_token_embedding(config: DeepNetConfig, side: str, tokens: nn.Embedding) -> TokenEmbedding:
+    """Return side's ("encoder" or "decoder") embedding around the table tokens."""
+    return TokenEmbedding(
+        tokens,
+        max_positions=config.max_source_positions if side == "encoder" else config.max_target_positions,
+        learned_positions=getattr(config, f"{side}_learned_pos"),
+        positions=not config.no_token_positional_embeddings,
+        scale=not config.no_scale_embedding,
+        layernorm=config.layernorm_embedding,
+        dropout=config.dropout,
+    )
+
+
+def build_output_projection(config: DeepNetConfig, decoder_tokens: nn.Embedding) -> nn.Linear:
+    """Return the projection to the vocabulary: decoder_tokens itself if shared, else drawn like an embedding."""
+    vocabulary, width = decoder_tokens.weight.shape
+    projection = nn.Linear(width, vocabulary, bias=False)
+    if config.share_all_embeddings or config.share_decoder_input_output_embed:
+        projection.weight = decoder_tokens.weight
+    else:
+        nn.init.normal_(projection.weight, mean=0.0, std=width**-0.5)
+    return projection
+
+
+for _name in ARCHITECTURES:
+    register_model_architecture(BASE, _name)(partial(fill_defaults, name=_name))
