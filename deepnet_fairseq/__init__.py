@@ -15,4 +15,4 @@ if "+deepnet." not in _fairseq_version:
         "fairseq 0.12.2+deepnet.1"
     )
 
-from deepnet_fairseq.network import model  # noqa: E402, F401
+from deepnet_fairseq.network import model  # noqa: F401

@@ -31,34 +31,24 @@ class DeepNetConfig(FairseqDataclass):
     encoder_learned_pos: bool = field(default=False, metadata={"help": "learned instead of sinusoidal encoder positions"})
     encoder_layerdrop: float = field(default=0.0, metadata={"help": "LayerDrop probability in the encoder"})
     decoder_embed_dim: Optional[int] = field(default=None, metadata={"help": "decoder embedding dimension" + SAME_AS_ENCODER})
-    decoder_ffn_embed_dim: Optional[int] = field(
-        default=None, metadata={"help": "decoder embedding dimension for FFN" + SAME_AS_ENCODER}
-    )
+    decoder_ffn_embed_dim: Optional[int] = field(default=None, metadata={"help": "decoder embedding dimension for FFN" + SAME_AS_ENCODER})
     decoder_layers: int = field(default=6, metadata={"help": "number of decoder layers (M)"})
-    decoder_attention_heads: Optional[int] = field(
-        default=None, metadata={"help": "number of decoder attention heads" + SAME_AS_ENCODER}
-    )
+    decoder_attention_heads: Optional[int] = field(default=None, metadata={"help": "number of decoder attention heads" + SAME_AS_ENCODER})
     decoder_learned_pos: bool = field(default=False, metadata={"help": "learned instead of sinusoidal decoder positions"})
     decoder_layerdrop: float = field(default=0.0, metadata={"help": "LayerDrop probability in the decoder"})
-    activation_fn: ChoiceEnum(get_available_activation_fns()) = field(
-        default="relu", metadata={"help": "activation function of the FFN"}
-    )
+    activation_fn: ChoiceEnum(get_available_activation_fns()) = field(default="relu", metadata={"help": "activation function of the FFN"})
     dropout: float = field(default=0.1, metadata={"help": "dropout probability of embeddings and sub-layer outputs"})
     attention_dropout: float = field(default=0.0, metadata={"help": "dropout probability of attention weights"})
     activation_dropout: float = field(
         default=0.0, metadata={"help": "dropout probability after the FFN's activation", "alias": "--relu-dropout"}
     )
-    share_decoder_input_output_embed: bool = field(
-        default=False, metadata={"help": "share decoder input and output embeddings"}
-    )
+    share_decoder_input_output_embed: bool = field(default=False, metadata={"help": "share decoder input and output embeddings"})
     share_all_embeddings: bool = field(
         default=False,
         metadata={"help": "share encoder, decoder and output embeddings (needs one dictionary and one embedding dimension)"},
     )
     no_token_positional_embeddings: bool = field(default=False, metadata={"help": "no positional embeddings"})
-    no_scale_embedding: bool = field(
-        default=False, metadata={"help": "do not multiply embeddings by the square root of their dimension"}
-    )
+    no_scale_embedding: bool = field(default=False, metadata={"help": "do not multiply embeddings by the square root of their dimension"})
     layernorm_embedding: bool = field(default=False, metadata={"help": "LayerNorm after the embeddings"})
     max_source_positions: int = field(default=1024, metadata={"help": "longest source, in tokens"})
     max_target_positions: int = field(default=1024, metadata={"help": "longest target, in tokens"})

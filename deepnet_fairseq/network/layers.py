@@ -50,9 +50,7 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Masked self-attention, cross-attention, then feed-forward, each behind its residual connection."""
 
-    def __init__(
-        self, self_attn: SelfAttention, encoder_attn: CrossAttention, ffn: FeedForward, residual: ResidualFactory
-    ) -> None:
+    def __init__(self, self_attn: SelfAttention, encoder_attn: CrossAttention, ffn: FeedForward, residual: ResidualFactory) -> None:
         super().__init__()
         self.self_attn = self_attn
         self.self_attn_residual = residual()
@@ -94,9 +92,7 @@ class LayerStack(nn.Module):
     layer's input in training and compute the rest again in the backward pass; final_norm: a LayerNorm for the end, or None.
     """
 
-    def __init__(
-        self, layers: List[nn.Module], layerdrop: float, checkpoint_activations: bool, final_norm: Optional[nn.Module]
-    ) -> None:
+    def __init__(self, layers: List[nn.Module], layerdrop: float, checkpoint_activations: bool, final_norm: Optional[nn.Module]) -> None:
         super().__init__()
         self.layers = LayerDropModuleList(layerdrop, layers) if layerdrop > 0 else nn.ModuleList(layers)
         self.checkpoint_activations = checkpoint_activations

@@ -42,9 +42,7 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
         return cls(config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary))
 
 
-def build_encoder_decoder(
-    config: DeepNetConfig, source: Dictionary, target: Dictionary
-) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
+def build_encoder_decoder(config: DeepNetConfig, source: Dictionary, target: Dictionary) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
     """Return both halves, freshly initialised. Raises ValueError if embeddings are to be shared by different dictionaries."""
     encoder_tokens = build_embedding(len(source), config.encoder_embed_dim, source.pad())
     if config.share_all_embeddings:
@@ -55,9 +53,7 @@ def build_encoder_decoder(
         decoder_tokens = build_embedding(len(target), config.decoder_embed_dim, target.pad())
 
     encoder_stack, decoder_stack = build_stacks(config)
-    encoder = DeepNetEncoder(
-        source, build_token_embedding(config, "encoder", encoder_tokens), encoder_stack, config.max_source_positions
-    )
+    encoder = DeepNetEncoder(source, build_token_embedding(config, "encoder", encoder_tokens), encoder_stack, config.max_source_positions)
     decoder = DeepNetDecoder(
         target,
         build_token_embedding(config, "decoder", decoder_tokens),

@@ -29,7 +29,7 @@ def batch() -> Callable[..., Dict[str, Tensor]]:
     pairs = [(draw(s) + [d.eos()], [d.eos()] + draw(t)) for s, t in lengths]
 
     def make(left_source: bool = True, left_target: bool = False) -> Dict[str, Tensor]:
-        sources, targets = zip(*pairs)
+        sources, targets = zip(*pairs, strict=True)
         return dict(
             src_tokens=pad(sources, d.pad(), left_source),
             src_lengths=torch.tensor([len(s) for s in sources]),

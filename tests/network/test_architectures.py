@@ -19,6 +19,8 @@ BODY_PARAMETERS = {
     "deepnet_transformer_wmt17_50l_50l": 367_820_800,
     "deepnet_transformer_wmt17_100l_100l": 735_641_600,
     "deepnet_transformer_opus100_12l": 44_138_496,
+    "deepnet_transformer_tiny": 502_272,
+    "deepnet_transformer_opus100_20l": 73_564_160,
     "deepnet_transformer_opus100_100l": 367_820_800,
     "deepnet_transformer_opus100_200l": 735_641_600,
     "deepnet_transformer_opus100_1000l": 3_678_208_000,

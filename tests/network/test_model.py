@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 import torch
-from tiny_models import SIZES, make_task
 from fairseq.models.transformer import TransformerModel
+from tiny_models import SIZES, make_task
 from torch import Tensor, nn
 
 from deepnet_fairseq.network.model import DeepNetTransformer
@@ -33,7 +33,7 @@ def copy_to_stock(ours: DeepNetTransformer, stock: TransformerModel) -> None:
             theirs.layernorm_embedding.load_state_dict(mine.embedding.layer_norm.state_dict())
         if theirs.layer_norm is not None:
             theirs.layer_norm.load_state_dict(mine.stack.final_norm.state_dict())
-        for a, b in zip(mine.stack.layers, theirs.layers):
+        for a, b in zip(mine.stack.layers, theirs.layers, strict=True):
             attention, width = a.self_attn, a.self_attn.embed_dim
             for i, name in enumerate(("q_proj", "k_proj", "v_proj")):
                 rows = slice(i * width, (i + 1) * width)
@@ -176,7 +176,7 @@ def test_checkpointed_activations_change_neither_loss_nor_gradients(build: Build
     plain, checkpointed = (build(checkpoint_activations=on, **options) for on in (False, True))
     (loss, gradients), (other_loss, other_gradients) = (loss_and_gradients(m, batch()) for m in (plain, checkpointed))
     assert torch.equal(loss, other_loss)
-    for a, b in zip(gradients, other_gradients):
+    for a, b in zip(gradients, other_gradients, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
 

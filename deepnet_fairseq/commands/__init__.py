@@ -1,0 +1,1 @@
+"""What scripts/*.sh run, one module each. Only these know the recipe."""

@@ -1,0 +1,40 @@
+"""fairseq-train for a config: what scripts/train.sh runs."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import torch
+
+from deepnet_fairseq.recipe import RecipeError, load_recipe
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Print the fairseq-train command of a config, then become it. Returns 1, with one line on stderr, if it cannot start."""
+    parser = argparse.ArgumentParser(prog="train.sh", description="Train the model of a config.", allow_abbrev=False)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
+    parser.add_argument("--dry-run", action="store_true", help="print the fairseq-train command and stop")
+    options, caller_flags = parser.parse_known_args(arguments)
+    try:
+        recipe = load_recipe(options.config)
+    except RecipeError as error:
+        print(f"train.sh: {error}", file=sys.stderr)
+        return 1
+    command = recipe.training_command(cpu=not torch.cuda.is_available()) + caller_flags  # the caller's flags come last, and win
+    if options.dry_run:
+        print(shlex.join(command))
+        return 0
+    missing = [d for d in (recipe.data_bin / f"dict.{language}.txt" for language in recipe.languages) if not d.is_file()]
+    if missing:
+        print(f"train.sh: {missing[0]} is missing; run scripts/prepare.sh {options.config}", file=sys.stderr)
+        return 1
+    print(shlex.join(command), file=sys.stderr, flush=True)
+    executable = Path(sys.executable).with_name(command[0])
+    os.execv(executable, [str(executable), *command[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

