@@ -231,5 +231,8 @@ def _check_with_fairseq(recipe: Recipe) -> None:
             with contextlib.redirect_stderr(complaint):
                 options.parse_args_and_arch(get_parser(), input_args=command[1:])
         except SystemExit:
-            lines = complaint.getvalue().strip().splitlines() or ["refused by fairseq"]
-            raise RecipeError(f"{recipe.path}: {section}: {lines[-1].partition('error: ')[2] or lines[-1]}") from None
+            last_line = (complaint.getvalue().strip().splitlines() or ["refused by fairseq"])[-1]
+            reason = last_line.rpartition("error: ")[2]
+            if len(reason) > 300:  # fairseq lists every architecture it knows
+                reason = reason.partition(" (choose from")[0]
+            raise RecipeError(f"{recipe.path}: {section}: {reason}") from None

@@ -35,7 +35,7 @@ def average_newest(directory: Path, count: int) -> Path:
     """
     newest = find_newest(directory, count)
     if len(newest) < count:
-        logger.warning("%s holds %d different checkpoints, not %d: averaging those", directory, len(newest), count)
+        logger.warning("%s holds checkpoints of %d different updates, not %d: averaging what there is", directory, len(newest), count)
     destination = directory / f"checkpoint_average_of_{len(newest)}_at_{newest[0][0]}.pt"
     paths = [path for _, path in newest]
     if destination.is_file() and read_checkpoint(destination).get(RECORD) == _sources(paths):
@@ -93,11 +93,13 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
         try:
             with allow_list():
                 state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (pickle.UnpicklingError, RuntimeError):
+        except (pickle.UnpicklingError, RuntimeError, OSError):
             with open(path, "rb") as file:  # written by torch before 1.6, or broken: then fairseq says in what way
                 state = load_allowed(file, str(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise EvaluationError(f"{path}: {error}") from error
+    except pickle.UnpicklingError as error:
+        raise EvaluationError(str(error)) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise EvaluationError(f"{path} cannot be read as a checkpoint; is it there, and whole? ({error})") from error
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise EvaluationError(f"{path} is no fairseq checkpoint: it holds no 'model'")
     return state
@@ -113,9 +115,7 @@ def updates_of(state: Dict[str, Any], path: Path) -> int:
 
 def _sources(paths: Sequence[Path]) -> List[Dict[str, Any]]:
     """What identifies the averaged files, as the result records it."""
-    return [
-        {"file": path.name, "updates": updates_of(read_checkpoint(path), path), "modified": path.stat().st_mtime_ns} for path in paths
-    ]
+    return [{"file": path.name, "updates": updates_of(read_checkpoint(path), path), "modified": path.stat().st_mtime_ns} for path in paths]
 
 
 def _check_same_shapes(path: Path, model: Dict[str, torch.Tensor], first_path: Path, first: Dict[str, torch.Tensor]) -> None:

@@ -80,10 +80,13 @@ EDITS: Tuple[Edit, ...] = (
         ),
     ),
     Edit(
-        name="hydra-package-header",
+        name="hydra-primary-config",
         file="fairseq/config/config.yaml",
-        why="every run opened with hydra's warning about a deprecated package header",
-        changes=(Replace("# @package _group_\n", ""),),
+        why="every run opened with hydra's warnings about a deprecated package header and an unspecified job.chdir",
+        changes=(
+            Replace("# @package _group_\n", ""),
+            Replace("  run:\n    dir: .\n", "  run:\n    dir: .\n  job:\n    chdir: true\n"),
+        ),
     ),
     Edit(
         name="hydra-compose",

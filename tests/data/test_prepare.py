@@ -114,7 +114,7 @@ def test_data_that_checkpoints_were_trained_on_are_not_replaced(config: Path) ->
     [
         ("ja]", "tlh]", "'tlh'"),
         ("size: 300", "size: 30000", "vocabulary.size is 30000"),
-        ("train_lines: 120", "train_lines: 120000000000", "the inventory yields only"),
+        ("train_lines: 120", "train_lines: 1200000000000000", "the inventory yields only"),
         ("kind: cldr", "kind: opus", "'opus'"),
     ],
     ids=["language", "vocabulary", "lines", "kind"],

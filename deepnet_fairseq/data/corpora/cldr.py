@@ -17,6 +17,8 @@ from deepnet_fairseq.data.layout import DataError, Pair, pair_name, parse_pair, 
 
 logger = logging.getLogger(__name__)
 
+LISTED_AT_ONCE = 100000  # contents of a kind; of more, one after another is drawn until it is a new one
+
 Content = Tuple[str, int]  # a kind of sentence, and the number of one of its contents
 Said = Dict[str, str]  # a content in words: language -> sentence
 
@@ -104,8 +106,7 @@ def _draw(config: CldrConfig, sentences: Sentences, name: str, wanted: int, take
     reserved = max(len(texts) for texts in taken.values())
     seen = {language: set(texts) for language, texts in taken.items()}
     chosen: List[Said] = []
-    # Twice as many as needed leaves room for contents that some language doesn't tell apart.
-    for kind, number in _shuffled(sentences, f"{config.seed}/{name}", limit=2 * (wanted + reserved)):
+    for kind, number in _shuffled(sentences, f"{config.seed}/{name}"):
         said = {language: sentences.say(language, kind, number) for language in seen}
         if any(said[language] in seen[language] for language in seen):
             continue
@@ -118,21 +119,31 @@ def _draw(config: CldrConfig, sentences: Sentences, name: str, wanted: int, take
     raise _too_small(config, len(chosen) + reserved)
 
 
-def _shuffled(sentences: Sentences, seed: str, limit: int) -> Iterator[Content]:
-    """Distinct contents in random order, one of each kind in turn, at most `limit` of each; a kind that runs out is passed over."""
-    orders = []
-    for kind in sentences.kinds:
-        # A seed of text is hashed by SHA-512, the same in every process; range() samples without being built.
-        numbers = random.Random(f"{seed}/{kind}").sample(range(sentences.count(kind)), min(limit, sentences.count(kind)))
-        orders.append(iter([(kind, number) for number in numbers]))
+def _shuffled(sentences: Sentences, seed: str) -> Iterator[Content]:
+    """All contents in random order, one of each kind in turn; a kind that runs out is passed over."""
+    # A seed of text is hashed by SHA-512, the same in every process.
+    orders = [(kind, _random_order(sentences.count(kind), random.Random(f"{seed}/{kind}"))) for kind in sentences.kinds]
     while orders:
         running = []
-        for order in orders:
-            content = next(order, None)
-            if content is not None:
-                running.append(order)
-                yield content
+        for kind, order in orders:
+            number = next(order, None)
+            if number is not None:
+                running.append((kind, order))
+                yield kind, number
         orders = running
+
+
+def _random_order(count: int, rng: random.Random) -> Iterator[int]:
+    """The numbers below count in random order, without a list of them when they are many."""
+    if count <= LISTED_AT_ONCE:
+        yield from rng.sample(range(count), count)
+        return
+    drawn: Set[int] = set()
+    while len(drawn) < count:
+        number = rng.randrange(count)
+        if number not in drawn:
+            drawn.add(number)
+            yield number
 
 
 def _too_small(config: CldrConfig, available: int) -> DataError:

@@ -1,0 +1,70 @@
+"""The warnings that every training and every translation used to show."""
+
+import warnings
+from types import SimpleNamespace
+from typing import Any, Dict, Tuple
+
+import pytest
+import torch
+from fairseq.modules import MultiheadAttention
+from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.tasks.fairseq_task import FairseqTask
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+
+@pytest.mark.edit("autocast")
+@pytest.mark.edit("attention-masks-of-one-kind")
+@pytest.mark.edit("pin-memory-only-for-cuda")
+@pytest.mark.parametrize("step", ["train", "resume", "generate"])
+def test_commands_warn_of_nothing(step: str, journey: Dict[str, Any]) -> None:
+    lines = (journey[step].stdout + journey[step].stderr).splitlines()
+    assert [line for line in lines if "Warning" in line or "deprecat" in line] == []
+
+
+class Line(nn.Linear):
+    """A model as far as `train_step` needs one."""
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Nothing depends on it."""
+
+
+@pytest.mark.edit("autocast")
+def test_train_step_computes_loss_and_gradient_without_a_deprecation() -> None:
+    model, sample = Line(3, 1, bias=False), torch.tensor([[1.0, 2.0, 4.0]])
+
+    def criterion(model: nn.Module, sample: Tensor) -> Tuple[Tensor, int, Dict[str, float]]:
+        assert not torch.is_autocast_enabled("cuda")
+        return model(sample).sum(), 1, {}
+
+    optimizer = SimpleNamespace(backward=lambda loss: loss.backward())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss, _, _ = FairseqTask.train_step(None, sample, model, criterion, optimizer, 0)
+    torch.testing.assert_close(model.weight.grad, sample)
+    torch.testing.assert_close(loss, model(sample).sum())
+
+
+@pytest.mark.edit("grad-scaler")
+def test_amp_scales_the_loss_without_a_deprecation() -> None:
+    config = OmegaConf.create({"optimizer": {}, "common": {"fp16_init_scale": 32, "min_loss_scale": 0.5}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        optimizer = AMPOptimizer(config, [], None)
+    scale = 32 if torch.cuda.is_available() else 1  # torch disables the scaler where there is no CUDA
+    assert optimizer._grad_scaler.get_scale() == scale
+
+
+@pytest.mark.edit("attention-masks-of-one-kind")
+def test_boolean_padding_beside_a_float_mask_means_what_two_boolean_masks_mean() -> None:
+    torch.manual_seed(3)
+    attention, x = MultiheadAttention(12, 3, self_attention=True).eval(), torch.randn(5, 2, 12)
+    padding = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    future = torch.ones(5, 5, dtype=torch.bool).triu(1)
+    additive = torch.zeros(5, 5).masked_fill(future, float("-inf"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, _ = attention(x, x, x, key_padding_mask=padding, attn_mask=additive)
+        expected, _ = attention(x, x, x, key_padding_mask=padding, attn_mask=future)
+    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+    assert padding.dtype == torch.bool
