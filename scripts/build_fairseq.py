@@ -106,8 +106,8 @@ def build(output: Path, sdist: Optional[Path]) -> Path:
     with tempfile.TemporaryDirectory(prefix="build-fairseq-") as folder:
         tools = Path(folder) / "tools"
         log("getting the tools that compile fairseq")
-        install_tools(tools)
-        archive = fetch_sdist(output, sdist, tools)
+        modules = install_tools(tools)
+        archive = fetch_sdist(output, sdist, modules)
         log(f"editing fairseq 0.12.2 ({len(fairseq_edits.EDITS)} edits)")
         source = unpack(archive, Path(folder))
         fairseq_edits.apply_all(source)
@@ -120,17 +120,16 @@ def build(output: Path, sdist: Optional[Path]) -> Path:
     return wheel
 
 
-def install_tools(tools: Path) -> None:
-    """Make the folder `tools` an environment that holds `BUILD_TOOLS` and nothing else."""
+def install_tools(tools: Path) -> Path:
+    """Make the folder `tools` an environment that holds `BUILD_TOOLS` and nothing else; return the folder of its modules."""
     run([sys.executable, "-m", "venv", "--without-pip", str(tools)])
-    run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
-        + ["--ignore-installed", "--prefix", str(tools), *BUILD_TOOLS]
-    )
+    modules = run([str(tools / "bin" / "python"), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", modules, *BUILD_TOOLS])
+    return Path(modules)
 
 
-def fetch_sdist(output: Path, sdist: Optional[Path], tools: Path) -> Path:
-    """Return the checked source distribution, kept below `output` for the next time.
+def fetch_sdist(output: Path, sdist: Optional[Path], modules: Path) -> Path:
+    """Return the checked source distribution, kept below `output` for the next time; `modules` is where setuptools can be found.
 
     Raises:
         BuildError: pip failed, or the file is not the one expected.
@@ -141,9 +140,8 @@ def fetch_sdist(output: Path, sdist: Optional[Path], tools: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="build-fairseq-") as folder:
         if sdist is None:
             log("downloading fairseq 0.12.2's source")
-            # pip reads the metadata of what it downloads, with setuptools; the tools have one.
-            library = sysconfig.get_path("purelib", vars={"base": str(tools), "platbase": str(tools)})
-            paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
+            # pip reads the metadata of what it downloads, with setuptools; the user's environment need not have one.
+            paths = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
             run(
                 [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
                 + ["--no-binary", "fairseq", "--no-build-isolation", "--dest", folder, "fairseq==0.12.2"],
@@ -182,8 +180,8 @@ def move_into(path: Path, folder: Path) -> Path:
     return folder / path.name
 
 
-def run(command: List[str], cwd: Optional[Path] = None, environment: Optional[Dict[str, str]] = None) -> None:
-    """Run a command and keep quiet about it.
+def run(command: List[str], cwd: Optional[Path] = None, environment: Optional[Dict[str, str]] = None) -> str:
+    """Run a command and return what it printed.
 
     Raises:
         BuildError: it failed; holds the end of what it printed.
@@ -200,6 +198,7 @@ def run(command: List[str], cwd: Optional[Path] = None, environment: Optional[Di
     )
     if done.returncode != 0:
         raise BuildError(f"`{' '.join(command)}` failed with status {done.returncode}:\n{done.stdout[-3000:].strip()}")
+    return done.stdout
 
 
 def log(message: str) -> None:

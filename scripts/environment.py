@@ -1,10 +1,10 @@
 """What scripts/setup.sh asks about a virtual environment; run by the Python in it.
 
-    environment.py current PROJECT [--with-tests]   exit 0 if everything that setup.sh installs is there
-    environment.py has-fairseq                      exit 0 if the installed fairseq carries today's edits
-    environment.py has-torch                        exit 0 if torch 2.6 or newer is there
-    environment.py record PROJECT [--with-tests]    remember that the installation is complete
-    environment.py repair                           remove packages that an interrupted pip left half installed
+environment.py current PROJECT [--with-tests]   exit 0 if everything that setup.sh installs is there
+environment.py has-fairseq                      exit 0 if the installed fairseq carries today's edits
+environment.py has-torch                        exit 0 if torch 2.6 or newer is there
+environment.py record PROJECT [--with-tests]    remember that the installation is complete
+environment.py repair                           remove packages that an interrupted pip left half installed
 """
 
 import hashlib

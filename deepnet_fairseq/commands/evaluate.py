@@ -33,6 +33,10 @@ logger = logging.getLogger("deepnet_fairseq.evaluate")
 # What the table is made of; a caller's value would have its scores stand under a wrong name.
 FIXED = ("path", "source_lang", "target_lang", "gen_subset", "results_path", "data")
 
+# A test set needs no process to load it, and one would cost five seconds per direction: fairseq leaves it in a reference cycle, and when
+# that is collected torch waits for it in vain. Stands first, so that a config's own value wins.
+NO_LOADER = ("--num-workers", "0")
+
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Evaluate a config's model and print its table. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
@@ -97,7 +101,8 @@ def evaluate(recipe: Recipe, caller_flags: Sequence[str], checkpoint: Optional[P
     cpu = not torch.cuda.is_available()
 
     def command_for(direction: Direction) -> List[str]:
-        return [*recipe.generation_command(direction.source, direction.target, model, cpu=cpu), *caller_flags]
+        command = recipe.generation_command(direction.source, direction.target, model, cpu=cpu)
+        return [*command[:2], *NO_LOADER, *command[2:], *caller_flags]
 
     directions = both_ways(recipe.supervised_pairs, recipe.zero_shot_pairs)
     found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.evaluation_dir / "hypotheses")

@@ -1,6 +1,6 @@
 """The edits that bring fairseq 0.12.2 to today's Python, torch, numpy and hydra.
 
-Each is one named unit: the file, what is replaced, why. `docs` of the defects: README, "What is edited in fairseq".
+Each is one named unit: the file, what is replaced, why. `tests/environment/test_edited_*.py` show that each defect is gone.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ from .edit import AddFile, Edit, Replace
 
 SAFE_LOADING = Path(__file__).with_name("safe_loading.py")
 
-ATOMIC_COPY = '''\
+ATOMIC_COPY = """\
                 # copied beside and then renamed: a kill must not leave half a checkpoint
                 beside = cp + ".tmp" if PathManager.supports_rename(cp) else cp
                 assert PathManager.copy(
@@ -15,7 +15,7 @@ ATOMIC_COPY = '''\
                 ), f"Failed to copy {checkpoints[0]} to {cp}"
                 if beside != cp:
                     PathManager.rename(beside, cp)
-'''
+"""
 
 EDITS: Tuple[Union[Edit, AddFile], ...] = (
     AddFile(
@@ -31,8 +31,7 @@ EDITS: Tuple[Union[Edit, AddFile], ...] = (
         changes=(
             Replace(
                 "from fairseq.models import FairseqDecoder, FairseqEncoder\n",
-                "from fairseq.models import FairseqDecoder, FairseqEncoder\n"
-                "from fairseq.safe_loading import load_allowed\n",
+                "from fairseq.models import FairseqDecoder, FairseqEncoder\nfrom fairseq.safe_loading import load_allowed\n",
             ),
             Replace('        state = torch.load(f, map_location=torch.device("cpu"))\n', "        state = load_allowed(f, local_path)\n"),
             Replace(

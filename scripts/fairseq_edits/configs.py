@@ -20,12 +20,12 @@ GROUPS = {
 }
 
 
-QUIET_SCHEMA_MATCHING = '''\
+QUIET_SCHEMA_MATCHING = """\
 # hydra 1.3 still validates a config by the schema of the same name, as fairseq relies on
 warnings.filterwarnings(
     "ignore", message=r"\\s*'.*' is validated against ConfigStore schema with the same name"
 )
-'''
+"""
 
 
 def factory(field_name: str, dataclass_name: str) -> Replace:
@@ -115,9 +115,7 @@ EDITS: Tuple[Edit, ...] = (
         changes=(
             Replace(
                 '@hydra.main(config_path=os.path.join("..", "fairseq", "config"), config_name="config")\n',
-                "@hydra.main(\n"
-                '    config_path=os.path.join("..", "fairseq", "config"), config_name="config", version_base="1.1"\n'
-                ")\n",
+                '@hydra.main(\n    config_path=os.path.join("..", "fairseq", "config"), config_name="config", version_base="1.1"\n)\n',
             ),
         ),
     ),

@@ -13,12 +13,12 @@ def is_padding_word(word, count):
 class Dictionary:
 '''
 
-SKIP_PADDING_WORD = '''\
+SKIP_PADDING_WORD = """\
                 word = line
                 if word in self and not overwrite and is_padding_word(word, count):
                     continue  # two dictionaries that were each padded to a multiple
                 if word in self and not overwrite:
-'''
+"""
 
 EDITS: Tuple[Edit, ...] = (
     Edit(

@@ -4,13 +4,13 @@ from typing import Tuple
 
 from .edit import Cut, Dedent, Edit
 
-DROP_DEAD_COPIES = '''\
+DROP_DEAD_COPIES = """\
         # Checkpoints written by the unedited fairseq 0.12.2 hold second copies of
         # the layer's weights under these names; nothing reads them any more.
         for projection in ("in_proj", "out_proj", "fc1", "fc2"):
             for kind in ("weight", "bias"):
                 state_dict.pop(f"{prefix}{projection}_{kind}", None)
-'''
+"""
 
 EDITS: Tuple[Edit, ...] = (
     Edit(
@@ -43,8 +43,7 @@ EDITS: Tuple[Edit, ...] = (
             Cut(
                 "        # nested tensor and BT enable\n",
                 "        for layer in self.layers:\n            lr = layer(",
-                new="        # encoder layers\n"
-                "        encoder_padding_mask_out = encoder_padding_mask if has_pads else None\n",
+                new="        # encoder layers\n        encoder_padding_mask_out = encoder_padding_mask if has_pads else None\n",
             ),
             Cut(
                 "        # change back to non-nested and Batch second\n",
@@ -53,4 +52,3 @@ EDITS: Tuple[Edit, ...] = (
         ),
     ),
 )
-

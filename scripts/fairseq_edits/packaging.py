@@ -6,7 +6,7 @@ from .edit import Cut, Edit, Replace
 
 VERSION = "0.12.2+deepnet.1"
 
-REQUIREMENTS = '''\
+REQUIREMENTS = """\
         python_requires=">=3.10,<3.14",
         install_requires=[
             "bitarray>=2.0,<4",
@@ -18,7 +18,7 @@ REQUIREMENTS = '''\
             "torch>=2.6",
             "tqdm>=4.60,<5",
         ],
-'''
+"""
 
 EDITS: Tuple[Edit, ...] = (
     Edit(

@@ -5,6 +5,7 @@ Not part of fairseq 0.12.2: added by deepnet_fairseq's `scripts/setup.sh`.
 
 import argparse
 import pickle
+import re
 from typing import BinaryIO, ContextManager, List
 
 import numpy as np
@@ -51,11 +52,10 @@ def load_allowed(file: BinaryIO, path: str) -> dict:
         with allow_list():
             return torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        refused = refused_names(file)
+        # In files older than torch's zip format nothing but its message has the name.
+        refused = refused_names(file) or re.findall(r"GLOBAL ([\w.]+)", str(error))
         if not refused:
-            raise pickle.UnpicklingError(
-                f"cannot read checkpoint {path}; is it whole? ({error})"
-            ) from error
+            raise pickle.UnpicklingError(f"cannot read checkpoint {path}; is it whole?") from error
         raise pickle.UnpicklingError(
             f"checkpoint {path} holds {', '.join(refused)}, which is not loaded because it could "
             "run code. If you trust whoever wrote the file, allow what is named here in the module "

@@ -4,7 +4,7 @@ from typing import Tuple
 
 from .edit import Edit, Replace
 
-MATCHING_MASKS = '''\
+MATCHING_MASKS = """\
             else:
                 if (
                     key_padding_mask is not None
@@ -17,7 +17,7 @@ MATCHING_MASKS = '''\
                         key_padding_mask, dtype=attn_mask.dtype
                     ).masked_fill_(key_padding_mask, float("-inf"))
                 return F.multi_head_attention_forward(
-'''
+"""
 
 EDITS: Tuple[Edit, ...] = (
     Edit(

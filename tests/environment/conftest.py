@@ -14,6 +14,7 @@ from toy_commands import SMALL, command
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known to --strict-markers."""
     config.addinivalue_line("markers", "edit(name): shows that the defect which this edit of fairseq mends is gone")

@@ -12,7 +12,7 @@ import pytest
 def no_commands(monkeypatch: pytest.MonkeyPatch) -> List[List[str]]:
     """Run no command; return the list of those that would have been run."""
     commands: List[List[str]] = []
-    monkeypatch.setattr(build_fairseq, "run", lambda command, **options: commands.append(command))
+    monkeypatch.setattr(build_fairseq, "run", lambda command, **options: commands.append(command) or "")
     return commands
 
 

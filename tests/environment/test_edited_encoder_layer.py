@@ -1,7 +1,7 @@
 """Stock fairseq's Transformer encoder layer without its inference fast path."""
 
 from collections import OrderedDict
-from typing import Dict
+from typing import Dict, Optional
 
 import pytest
 import torch
@@ -55,10 +55,10 @@ class ScaledLayer(TransformerEncoderLayerBase):
 
 
 @pytest.mark.edit("encoder-layer-fast-path")
-def test_overridden_residual_connection_is_used_after_a_reload() -> None:
+@pytest.mark.parametrize("mask", [None, torch.tensor([[False] * 5, [False] * 3 + [True] * 2])], ids=["full", "padded"])
+def test_overridden_residual_connection_is_used_after_a_reload(mask: Optional[Tensor]) -> None:
     torch.manual_seed(2)
     layer, x = ScaledLayer(config()), torch.randn(5, 2, WIDTH)
-    mask = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
     with torch.no_grad():
         training = layer.train()(x, mask)
         evaluated = reloaded(layer)(x, mask)

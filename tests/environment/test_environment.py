@@ -32,7 +32,9 @@ def test_finished_installation_is_current_until_something_changes(project: Path,
 def test_package_that_went_missing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.unmet("deepnet_fairseq", "test") == []
     version_of = environment.version_of
-    monkeypatch.setattr(environment, "version_of", lambda name: {"antlr4-python3-runtime": "", "sacrebleu": "1.0"}.get(name, version_of(name)))
+    monkeypatch.setattr(
+        environment, "version_of", lambda name: {"antlr4-python3-runtime": "", "sacrebleu": "1.0"}.get(name, version_of(name))
+    )
     missing = environment.unmet("deepnet_fairseq", "")
     assert any(text.startswith("antlr4") for text in missing) and any(text.startswith("sacrebleu") for text in missing)
     assert environment.unmet("no-such-package", "") == ["no-such-package"]
