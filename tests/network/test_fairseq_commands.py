@@ -40,7 +40,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_flags(data: Path, save_dir: Path, max_update: int, *extra: str) -> List[Any]:
-    flags = [data, "--user-dir", USER_DIR, "--arch", "deepnet_transformer", *TINY, "--save-dir", save_dir, "--cpu", "--num-workers", "0", "--no-progress-bar"]
+    flags = [
+        data,
+        "--user-dir",
+        USER_DIR,
+        "--arch",
+        "deepnet_transformer",
+        *TINY,
+        "--save-dir",
+        save_dir,
+        "--cpu",
+        "--num-workers",
+        "0",
+        "--no-progress-bar",
+    ]
     flags += ["--optimizer", "adam", "--lr", "0.003", "--max-tokens", "80", "--max-update", max_update, "--seed", "3"]
     return flags + ["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1", "--dropout", "0.0", *extra]
 

@@ -91,7 +91,9 @@ def test_hypotheses_depend_on_the_source(work: Path, direction: str) -> None:
 
 def test_the_scripts_run_again_change_nothing(work: Path) -> None:
     folder = work.parents[1]
-    before = {f: f.stat().st_mtime_ns for f in work.rglob("*") if f.is_file() and f.suffix in (".bin", ".idx", ".model", ".pt", ".de", ".es")}
+    before = {
+        f: f.stat().st_mtime_ns for f in work.rglob("*") if f.is_file() and f.suffix in (".bin", ".idx", ".model", ".pt", ".de", ".es")
+    }
     run(folder, "prepare.sh")
     table = run(folder, "evaluate.sh")
     assert {f: f.stat().st_mtime_ns for f in before} == before
