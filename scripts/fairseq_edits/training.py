@@ -1,4 +1,4 @@
-"""Deprecation warnings that every training or generation shows (row 14)."""
+"""Half precision without a GPU, and the deprecation warnings that every training or generation shows."""
 
 from typing import Tuple
 
@@ -20,6 +20,17 @@ MATCHING_MASKS = """\
 """
 
 EDITS: Tuple[Edit, ...] = (
+    Edit(
+        name="fp16-on-cpu",
+        file="fairseq/optim/fp16_optimizer.py",
+        why="--fp16 --cpu: 'Torch not compiled with CUDA enabled'",
+        changes=(
+            Replace(
+                "devices = [torch.cuda.current_device()]\n",
+                "devices = [torch.cuda.current_device() if params[0].is_cuda else -1]  # only a key\n",
+            ),
+        ),
+    ),
     Edit(
         name="autocast",
         file="fairseq/tasks/fairseq_task.py",

@@ -1,4 +1,4 @@
-"""The warnings that every training and every translation used to show."""
+"""Half precision without a GPU, and the warnings that every training and every translation used to show."""
 
 import warnings
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ import pytest
 import torch
 from fairseq.modules import MultiheadAttention
 from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.optim.fp16_optimizer import FP16Optimizer
 from fairseq.tasks.fairseq_task import FairseqTask
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -43,6 +44,14 @@ def test_train_step_computes_loss_and_gradient_without_a_deprecation() -> None:
         loss, _, _ = FairseqTask.train_step(None, sample, model, criterion, optimizer, 0)
     torch.testing.assert_close(model.weight.grad, sample)
     torch.testing.assert_close(loss, model(sample).sum())
+
+
+@pytest.mark.edit("fp16-on-cpu")
+def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
+    parameters = [nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])]
+    [copy] = FP16Optimizer.build_fp32_params(SimpleNamespace(), parameters).values()
+    assert copy.dtype == torch.float32
+    assert copy.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
 @pytest.mark.edit("grad-scaler")
