@@ -36,7 +36,9 @@ def test_scripts_and_configs_that_are_named_exist(words: List[str]) -> None:
 @pytest.mark.parametrize("name", ["train", "generate"])
 def test_bare_fairseq_commands_are_accepted_by_fairseqs_parser(name: str) -> None:
     [words] = [c[1:] for c in commands() if c[0] == f"fairseq-{name}"]
-    args = options.parse_args_and_arch(getattr(options, f"get_{'training' if name == 'train' else 'generation'}_parser")(), input_args=words)
+    args = options.parse_args_and_arch(
+        getattr(options, f"get_{'training' if name == 'train' else 'generation'}_parser")(), input_args=words
+    )
     assert args.user_dir == "deepnet_fairseq"
 
 

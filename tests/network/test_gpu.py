@@ -1,0 +1,31 @@
+"""What only a CUDA device can show: run with `scripts/test.sh -m gpu`."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from fairseq import checkpoint_utils
+from fairseq_cli import train
+from test_fairseq_commands import data, run, train_flags  # noqa: F401
+from tiny_models import make_model
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("scheme", ["deepnorm", "post-ln", "pre-ln"])
+def test_logits_on_the_gpu_equal_those_on_the_cpu(batch: object, scheme: str) -> None:
+    model = make_model(residual_scheme=scheme).eval()
+    inputs = batch()
+    expected = model(**inputs)[0]
+    found = model.cuda()(**{name: tensor.cuda() for name, tensor in inputs.items()})[0]
+    real = inputs["prev_output_tokens"].ne(1)
+    torch.testing.assert_close(found.cpu()[real], expected[real], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["--fp16", "--bf16", "--amp"])
+def test_mixed_precision_trains_on_the_gpu(data: Path, tmp_path: Path, precision: str) -> None:  # noqa: F811
+    flags = [flag for flag in train_flags(data, tmp_path, 6, precision, "--checkpoint-activations") if flag != "--cpu"]
+    run(train, *flags)
+    state = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))
+    assert state["optimizer_history"][-1]["num_updates"] == 6
+    assert all(torch.isfinite(weight).all() for name, weight in state["model"].items() if "_float_tensor" not in name)
