@@ -99,7 +99,7 @@ EDITS: Tuple[Edit, ...] = (
             ),
             Replace(
                 "    with initialize(config_path=config_path):\n",
-                '    with initialize(config_path=config_path, version_base="1.1"):\n',
+                '    with initialize(config_path=config_path, version_base="1.3"):\n',
             ),
             Replace(
                 '            composed_cfg = compose("config", overrides=overrides, strict=False)\n',
@@ -111,11 +111,11 @@ EDITS: Tuple[Edit, ...] = (
     Edit(
         name="hydra-main",
         file="fairseq_cli/hydra_train.py",
-        why="an unspecified version_base is deprecated in hydra 1.3; 1.1 is the behaviour fairseq was written for",
+        why="an unspecified version_base is deprecated in hydra 1.3, and 1.1 announced to go in 1.4",
         changes=(
             Replace(
                 '@hydra.main(config_path=os.path.join("..", "fairseq", "config"), config_name="config")\n',
-                '@hydra.main(\n    config_path=os.path.join("..", "fairseq", "config"), config_name="config", version_base="1.1"\n)\n',
+                '@hydra.main(\n    config_path=os.path.join("..", "fairseq", "config"), config_name="config", version_base="1.3"\n)\n',
             ),
         ),
     ),
