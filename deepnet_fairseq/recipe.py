@@ -6,6 +6,7 @@ paths are relative to the file that load_recipe is given; `work_dir`, where resu
 
 import contextlib
 import io
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -17,6 +18,8 @@ from yaml import YAMLError
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
 from deepnet_fairseq.evaluation.config import EvaluationConfig
+from deepnet_fairseq.network.architectures import ARCHITECTURES
+from deepnet_fairseq.network.config import DeepNetConfig
 
 Pair = Tuple[str, str]
 
@@ -27,6 +30,11 @@ TASK = "translation_multi_simple_epoch"
 DERIVED_FLAGS = frozenset(
     "data user-dir task langs lang-pairs source-lang target-lang save-dir path gen-subset results-path remove-bpe post-process".split()
 )
+# What decides how a sentence reaches the model: generation takes it from training, since fairseq builds its task anew there.
+FORMAT_FLAGS = (
+    "encoder-langtok decoder-langtok lang-tok-style langtoks langtoks-specs lang-tok-replacing-bos-eos enable-lang-ids left-pad-source "
+    "left-pad-target truncate-source source-dict target-dict fixed-dictionary max-source-positions max-target-positions"
+).split()
 
 
 class RecipeError(ValueError):
@@ -97,14 +105,14 @@ class Recipe:
     def generation_command(self, source: str, target: str, checkpoint: Path, cpu: bool = False) -> List[str]:
         """Return the whole fairseq-generate command for one direction of the test set; cpu adds --cpu."""
         direction = ["--source-lang", source, "--target-lang", target, "--gen-subset", "test", "--path", str(checkpoint)]
-        command = ["fairseq-generate", *self._task_flags(), *direction, "--remove-bpe", "sentencepiece"]
+        text_format = {name: self.training[name] for name in FORMAT_FLAGS if name in self.training}
+        command = ["fairseq-generate", *self._task_flags(), *flags(text_format), *direction, "--remove-bpe", "sentencepiece"]
         return command + ["--cpu"] * cpu + flags(self.decoding)
 
     def _task_flags(self) -> List[str]:
         directions = [f"{s}-{t}" for a, b in self.supervised_pairs for s, t in ((a, b), (b, a))]
         task = {"user-dir": USER_DIR, "task": TASK, "langs": ",".join(self.languages), "lang-pairs": ",".join(directions)}
-        tag = {name: self.training[name] for name in ("encoder-langtok", "decoder-langtok") if name in self.training}
-        return [str(self.data_bin), *flags(task), *flags(tag)]
+        return [str(self.data_bin), *flags(task)]
 
 
 def flags(options: Dict[str, Any]) -> List[str]:
@@ -132,7 +140,7 @@ def load_recipe(path: Path) -> Recipe:
             raise RecipeError(f"{path}: unknown key {key!r}; known are {', '.join(SECTIONS)}")
     corpus_block = _section(path, config, "corpus")
     kind = corpus_block.pop("kind", None)
-    if kind not in CORPORA:
+    if not isinstance(kind, str) or kind not in CORPORA:
         raise RecipeError(f"{path}: corpus.kind is {kind!r}; use one of {', '.join(CORPORA)}")
     corpus = _structured(path, config, "corpus", CORPORA[kind][0], corpus_block)
     try:
@@ -141,7 +149,7 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: corpus.{error}") from error
     recipe = Recipe(
         path=path,
-        work_dir=Path(config.get("work_dir") or Path("runs") / path.stem),
+        work_dir=Path(_text(path, config, "work_dir") or Path("runs") / path.stem),
         corpus=corpus,
         kind=kind,
         vocabulary=_structured(path, config, "vocabulary", VocabularyConfig),
@@ -166,12 +174,21 @@ def _read(path: Path, seen: List[Path]) -> DictConfig:
         raise RecipeError(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(config, DictConfig):
         raise RecipeError(f"{path}: must hold a mapping with the keys {', '.join(SECTIONS)}")
-    parent = config.get("extends")
-    if parent is None:
+    parent = _text(path, config, "extends")
+    if not parent:
         return config
-    if not isinstance(parent, str):
-        raise RecipeError(f"{path}: extends is {parent!r}; it must be the name of one YAML file")
     return OmegaConf.merge(_read(path.parent / parent, [*seen, path.resolve()]), config)
+
+
+def _text(path: Path, config: DictConfig, name: str) -> str:
+    """Return a value of the config that names a file or folder, "" if it is not set."""
+    try:
+        value = config.get(name)
+    except OmegaConfBaseException as error:
+        raise RecipeError(f"{path}: {name}: {str(error).splitlines()[0]}") from error
+    if value is not None and not isinstance(value, str):
+        raise RecipeError(f"{path}: {name} is {value!r}; it must be one path")
+    return value or ""
 
 
 def _section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
@@ -215,24 +232,40 @@ def _flag_section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
 
 
 def _check_with_fairseq(recipe: Recipe) -> None:
-    """Let fairseq's own parsers judge the flags."""
+    """Let fairseq's own parsers judge the flags, and the model its sizes."""
     from fairseq import options
 
     if not recipe.training.get("arch"):
         raise RecipeError(f"{recipe.path}: training.arch is missing; name an architecture, such as deepnet_transformer")
     a, b = recipe.supervised_pairs[0]
-    checks = (
-        ("training", options.get_training_parser, recipe.training_command()),
-        ("decoding", options.get_generation_parser, recipe.generation_command(a, b, recipe.checkpoint_dir)),
-    )
-    for section, get_parser, command in checks:
-        complaint = io.StringIO()
+    args = _parse(recipe, "training", options.get_training_parser(), recipe.training_command())
+    _parse(recipe, "decoding", options.get_generation_parser(), recipe.generation_command(a, b, recipe.checkpoint_dir))
+    if args.arch in ARCHITECTURES:
         try:
-            with contextlib.redirect_stderr(complaint):
-                options.parse_args_and_arch(get_parser(), input_args=command[1:])
-        except SystemExit:
-            last_line = (complaint.getvalue().strip().splitlines() or ["refused by fairseq"])[-1]
-            reason = last_line.rpartition("error: ")[2]
-            if len(reason) > 300:  # fairseq lists every architecture it knows
-                reason = reason.partition(" (choose from")[0]
-            raise RecipeError(f"{recipe.path}: {section}: {reason}") from None
+            DeepNetConfig.from_namespace(args).complete()
+        except ValueError as error:
+            raise RecipeError(f"{recipe.path}: training: {error}") from error
+
+
+def _parse(recipe: Recipe, section: str, parser: ArgumentParser, command: List[str]) -> Namespace:
+    """Return what fairseq's parser makes of a command. Raises RecipeError with its complaint."""
+    from fairseq import options
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            args = options.parse_args_and_arch(parser, input_args=command[1:])
+    except SystemExit:
+        last_line = (complaint.getvalue().strip().splitlines() or ["refused by fairseq"])[-1]
+        reason = last_line.rpartition("error: ")[2]
+        if len(reason) > 300:  # fairseq lists every architecture it knows
+            reason = reason.partition(" (choose from")[0]
+        raise RecipeError(f"{recipe.path}: {section}: {reason}") from None
+    # Leaving a flag out is no way to say false to one that takes a value; argparse has no public look-up.
+    known = parser._option_string_actions
+    for name in (name for name, value in getattr(recipe, section).items() if value is False):
+        if f"--{name}" not in known:
+            raise RecipeError(f"{recipe.path}: {section}.{name}: fairseq has no such flag")
+        if known[f"--{name}"].nargs != 0:
+            raise RecipeError(f"{recipe.path}: {section}.{name}: takes a value; write 'False' in quotes, or null to leave it out")
+    return args

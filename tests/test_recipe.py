@@ -78,6 +78,13 @@ def test_the_generation_command_uses_the_languages_of_training(tmp_path: Path) -
     assert (words_after(command, "--path"), words_after(command, "--beam")) == ("model.pt", "2")
 
 
+def test_generation_reads_sentences_in_the_format_of_training(tmp_path: Path) -> None:
+    text = SMALL.replace("max-update: 10", "lang-tok-style: mbart, left-pad-source: 'False', max-source-positions: 300")
+    command = load_recipe(write(tmp_path, text)).generation_command("de", "fr", Path("model.pt"))
+    for flag, value in (("--lang-tok-style", "mbart"), ("--left-pad-source", "False"), ("--max-source-positions", "300")):
+        assert words_after(command, flag) == value
+
+
 def test_flags_become_words() -> None:
     options = {"bare": True, "off": False, "none": None, "several": [1, 2], "text": "(0.9, 0.98)"}
     assert flags(options) == ["--bare", "--several", "1", "2", "--text", "(0.9, 0.98)"]
@@ -90,7 +97,6 @@ ERRORS = [
     ("corpus: {kind: cldr, languages: [de], train_lines: many}", r"corpus\.train_lines"),
     ("corpus: {kind: cldr, languages: [de]}", r"training\.arch is missing"),
     ("corpus: 3", r"corpus is 3; it must be a mapping"),
-    (SMALL + "vocabulary: {size: big}", r"vocabulary\.size|found duplicate key"),
     (SMALL.replace("size: 300", "size: big"), r"vocabulary\.size"),
     (SMALL.replace("max-update: 10", "max_update: 10"), r"training\.max_update: write the flag as 'max-update'"),
     (SMALL.replace("max-update: 10", "max-updates: 10"), r"training: unrecognized arguments: --max-updates 10"),
@@ -98,6 +104,14 @@ ERRORS = [
     (SMALL.replace("beam: 2", "beams: 2"), r"decoding: unrecognized arguments: --beams 2"),
     (SMALL.replace("max-update: 10", "save-dir: here"), r"training\.save-dir: follows from the rest of the config"),
     (SMALL.replace("arch: deepnet_transformer_tiny", "arch: deepest"), r"training: argument --arch.*'deepest'"),
+    (SMALL.replace("max-update: 10", "left-pad-source: false"), r"training\.left-pad-source: takes a value; write 'False' in quotes"),
+    (SMALL.replace("max-update: 10", "no-such-flag: false"), r"training\.no-such-flag: fairseq has no such flag"),
+    (SMALL.replace("max-update: 10", "encoder-attention-heads: 3"), r"training: --encoder-attention-heads is 3, and must be a divisor"),
+    (SMALL + "work_dir: 3", r"work_dir is 3; it must be one path"),
+    (SMALL + "work_dir: '${oc.env:NOT_SET_ANYWHERE}'", r"work_dir: .*NOT_SET_ANYWHERE"),
+    (SMALL + "work_dir: '${'", r"work_dir: "),
+    ("corpus: {kind: [cldr]}", r"corpus\.kind is \['cldr'\]"),
+    ("extends: '${oc.env:NOT_SET_ANYWHERE}'", r"extends: .*NOT_SET_ANYWHERE"),
     ("extends: nowhere.yaml", r"nowhere\.yaml: no such config file \(extended by .*small\.yaml\)"),
     ("extends: small.yaml", r"extends itself"),
     ("a: [", r"cannot be read as YAML"),

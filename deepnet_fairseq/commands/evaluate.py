@@ -31,7 +31,10 @@ from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
 logger = logging.getLogger("deepnet_fairseq.evaluate")
 
 # What the table is made of; a caller's value would have its scores stand under a wrong name.
-FIXED = ("path", "source_lang", "target_lang", "gen_subset", "results_path", "data")
+FIXED = (
+    *("path", "source_lang", "target_lang", "gen_subset", "results_path", "data", "task", "user_dir", "langs", "lang_pairs"),
+    *("encoder_langtok", "decoder_langtok", "post_process"),
+)
 
 # A test set needs no process to load it, and one would cost five seconds per direction: fairseq leaves it in a reference cycle, and when
 # that is collected torch waits for it in vain. Stands first, so that a config's own value wins.

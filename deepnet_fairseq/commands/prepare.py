@@ -18,7 +18,7 @@ logger = logging.getLogger("deepnet_fairseq.commands.prepare")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Prepare a config's data and print a table of lines. Returns 1, with one line on stderr, if that cannot be done."""
+    """Prepare a config's data and print a table of lines. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="prepare.sh", description="Make the corpus, vocabulary and binary data of a config.", allow_abbrev=False
     )
@@ -32,6 +32,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except (RecipeError, DataError, OSError) as error:
         print(f"prepare.sh: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("prepare.sh: interrupted; run it again to go on from the step it was at", file=sys.stderr)
+        return 130
     return 0
 
 

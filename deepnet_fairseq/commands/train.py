@@ -31,8 +31,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if missing:
         print(f"train.sh: {missing[0]} is missing; run scripts/prepare.sh {options.config}", file=sys.stderr)
         return 1
-    print(shlex.join(command), file=sys.stderr, flush=True)
     executable = Path(sys.executable).with_name(command[0])
+    if not executable.is_file():
+        print(f"train.sh: {executable} is missing; run scripts/setup.sh", file=sys.stderr)
+        return 1
+    print(shlex.join(command), file=sys.stderr, flush=True)
     os.execv(executable, [str(executable), *command[1:]])
 
 

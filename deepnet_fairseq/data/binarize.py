@@ -97,6 +97,8 @@ def run_preprocess(command: Sequence[str]) -> None:
     log.setLevel(logging.INFO)
     try:
         preprocess.main(options.get_preprocessing_parser().parse_args(list(command[1:])))
+    except (Exception, SystemExit) as error:  # fairseq raises bare Exceptions
+        raise DataError(f"fairseq-preprocess failed: {type(error).__name__}: {error}") from error
     finally:
         log.propagate = propagate
         log.setLevel(level)

@@ -48,8 +48,11 @@ class Step:
     def run(self) -> None:
         """Make the folder beside its place, then move it there; an older one goes only when the new one is ready."""
         partial = self.directory.with_name(self.directory.name + ".partial")
-        if partial.exists():
-            shutil.rmtree(partial)
+        replaced = self.directory.with_name(self.directory.name + ".replaced")
+        for leftover in (partial, replaced):  # of a killed run
+            if leftover.exists():
+                shutil.rmtree(leftover)
+        new_parents = [parent for parent in partial.parents if not parent.exists()]
         partial.mkdir(parents=True)
         try:
             result = self.build(partial)
@@ -57,10 +60,13 @@ class Step:
             (partial / STAMP_NAME).write_text(json.dumps(stamp, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
+            for parent in new_parents:
+                parent.rmdir()
             raise
         if self.directory.exists():
-            shutil.rmtree(self.directory)
+            os.replace(self.directory, replaced)
         os.replace(partial, self.directory)
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _as_json(value: Any) -> Any:

@@ -41,6 +41,24 @@ def test_a_failed_step_leaves_what_was_there_before(tmp_path: Path, error: BaseE
     assert (tmp_path / "out/result.txt").read_text(encoding="utf-8") == "old"
 
 
+def test_a_failed_first_step_leaves_no_empty_folders(tmp_path: Path) -> None:
+    def fail(target: Path) -> None:
+        raise DataError("no text")
+
+    with pytest.raises(DataError):
+        Step(tmp_path / "runs/small/out", {}, fail).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kill_while_the_old_folder_is_moved_away_needs_no_help(tmp_path: Path) -> None:
+    make_step(tmp_path / "out", "old", {"seed": 1}).run()
+    (tmp_path / "out").rename(tmp_path / "out.replaced")  # killed here
+    step = make_step(tmp_path / "out", "new", {"seed": 2})
+    assert not step.is_finished()
+    step.run()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_killed_runs_leftovers_do_not_reach_the_result(tmp_path: Path) -> None:
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial/half").touch()
