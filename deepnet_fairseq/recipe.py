@@ -4,31 +4,31 @@ One experiment is one YAML file. It may extend another (`extends: base.yaml`, re
 paths are relative to the file that load_recipe is given; `work_dir`, where results go, is relative to the current directory.
 """
 
-import contextlib
-import io
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
+from fairseq import options
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from deepnet_fairseq.data.corpora import CORPORA
+from deepnet_fairseq.data.layout import Pair
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
 from deepnet_fairseq.evaluation.config import EvaluationConfig
+from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.config import DeepNetConfig
-
-Pair = Tuple[str, str]
 
 SECTIONS = ("extends", "work_dir", "corpus", "vocabulary", "training", "decoding", "evaluation")
 USER_DIR = Path(__file__).resolve().parent
 TASK = "translation_multi_simple_epoch"
 # Flags that follow from the rest of the recipe; a value of the user's own would contradict it.
 DERIVED_FLAGS = frozenset(
-    "data user-dir task langs lang-pairs source-lang target-lang save-dir path gen-subset results-path remove-bpe post-process".split()
+    "data user-dir task langs lang-pairs source-lang target-lang save-dir log-file path gen-subset results-path "
+    "remove-bpe post-process".split()
 )
 # What decides how a sentence reaches the model: generation takes it from training, since fairseq builds its task anew there.
 FORMAT_FLAGS = (
@@ -100,6 +100,7 @@ class Recipe:
     def training_command(self, cpu: bool = False) -> List[str]:
         """Return the whole fairseq-train command; cpu adds --cpu."""
         command = ["fairseq-train", *self._task_flags(), "--save-dir", str(self.checkpoint_dir)]
+        command += ["--log-file", str(self.work_dir / "train.log")]
         return command + ["--cpu"] * cpu + flags(self.training)
 
     def generation_command(self, source: str, target: str, checkpoint: Path, cpu: bool = False) -> List[str]:
@@ -142,6 +143,7 @@ def load_recipe(path: Path) -> Recipe:
     kind = corpus_block.pop("kind", None)
     if not isinstance(kind, str) or kind not in CORPORA:
         raise RecipeError(f"{path}: corpus.kind is {kind!r}; use one of {', '.join(CORPORA)}")
+    _refuse_booleans(path, corpus_block, "corpus")
     corpus = _structured(path, config, "corpus", CORPORA[kind][0], corpus_block)
     try:
         corpus.resolve_paths(path.parent)
@@ -170,14 +172,28 @@ def _read(path: Path, seen: List[Path]) -> DictConfig:
     except FileNotFoundError:
         by = f" (extended by {seen[-1]})" if seen else ""
         raise RecipeError(f"{path}: no such config file{by}") from None
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from error
+    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, DictConfig):
         raise RecipeError(f"{path}: must hold a mapping with the keys {', '.join(SECTIONS)}")
     parent = _text(path, config, "extends")
     if not parent:
         return config
-    return OmegaConf.merge(_read(path.parent / parent, [*seen, path.resolve()]), config)
+    base = _read(path.parent / parent, [*seen, path.resolve()])
+    kinds = [block.get("kind") for block in (base.get("corpus"), config.get("corpus")) if isinstance(block, DictConfig)]
+    if len(kinds) == 2 and None not in kinds and kinds[0] != kinds[1]:
+        # the parent's languages or files mean nothing to a corpus of another kind
+        base.corpus = {name: value for name, value in base.corpus.items() if name in ("pivot", "seed")}
+    return OmegaConf.merge(base, config)
+
+
+def _refuse_booleans(path: Path, value: Any, key: str) -> None:
+    """Raise RecipeError for a language code `no` (Norwegian) that YAML has read as false; a corpus has no other booleans."""
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    if isinstance(value, bool) or any(isinstance(part, bool) for part in parts):
+        raise RecipeError(f"{path}: {key}: write 'no' in quotes; YAML reads a bare no as false")
+    for name, part in value.items() if isinstance(value, dict) else ():
+        _refuse_booleans(path, part, f"{key}.{name}")
 
 
 def _text(path: Path, config: DictConfig, name: str) -> str:
@@ -233,8 +249,6 @@ def _flag_section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
 
 def _check_with_fairseq(recipe: Recipe) -> None:
     """Let fairseq's own parsers judge the flags, and the model its sizes."""
-    from fairseq import options
-
     if not recipe.training.get("arch"):
         raise RecipeError(f"{recipe.path}: training.arch is missing; name an architecture, such as deepnet_transformer")
     a, b = recipe.supervised_pairs[0]
@@ -249,18 +263,10 @@ def _check_with_fairseq(recipe: Recipe) -> None:
 
 def _parse(recipe: Recipe, section: str, parser: ArgumentParser, command: List[str]) -> Namespace:
     """Return what fairseq's parser makes of a command. Raises RecipeError with its complaint."""
-    from fairseq import options
-
-    complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
-            args = options.parse_args_and_arch(parser, input_args=command[1:])
-    except SystemExit:
-        last_line = (complaint.getvalue().strip().splitlines() or ["refused by fairseq"])[-1]
-        reason = last_line.rpartition("error: ")[2]
-        if len(reason) > 300:  # fairseq lists every architecture it knows
-            reason = reason.partition(" (choose from")[0]
-        raise RecipeError(f"{recipe.path}: {section}: {reason}") from None
+        args = parse_flags(parser, command[1:])
+    except FlagError as error:
+        raise RecipeError(f"{recipe.path}: {section}: {error}") from error
     # Leaving a flag out is no way to say false to one that takes a value; argparse has no public look-up.
     known = parser._option_string_actions
     for name in (name for name, value in getattr(recipe, section).items() if value is False):

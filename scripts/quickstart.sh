@@ -3,7 +3,7 @@
 #
 # usage: scripts/quickstart.sh
 #
-# Takes about ten minutes on two CPU cores and needs a package index, a C++ compiler, and no other network. Run again, it goes on
+# Takes about nine minutes on two CPU cores and needs a package index, a C++ compiler, and no other network. Run again, it goes on
 # from where it stood.
 set -euo pipefail
 
@@ -18,6 +18,7 @@ main() {
     exit 2
   fi
   cd "$root"
+  export PYTHON=$root/.venv/bin/python # what setup.sh makes, whatever is set outside
   step "setup" scripts/setup.sh
   step "prepare" scripts/prepare.sh "$config"
   step "train" scripts/train.sh "$config"

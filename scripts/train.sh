@@ -7,9 +7,10 @@
 #   --dry-run   print the fairseq-train command and stop
 #
 # Flags after CONFIG go to fairseq-train as they are and win over the config's. The whole fairseq-train command is printed before it
-# runs. A GPU is used when there is one. Checkpoints and the log go to the config's work_dir.
+# runs. A GPU is used when there is one. Checkpoints and train.log go to the config's work_dir. An interrupted training goes on from its
+# last checkpoint; a finished one is left as it is.
 #
-# example: scripts/train.sh configs/cldr_quickstart.yaml --max-update 2000
+# example: scripts/train.sh configs/cldr_quickstart.yaml --seed 2
 set -euo pipefail
 
 main() {

@@ -49,6 +49,13 @@ def test_a_config_says_only_what_differs_from_the_one_it_extends(tmp_path: Path)
     assert "--max-update" not in recipe.training_command()
 
 
+def test_a_config_may_extend_one_with_a_corpus_of_another_kind(tmp_path: Path) -> None:
+    write(tmp_path, SMALL.replace("kind: cldr", "kind: cldr, seed: 7"), "parent.yaml")
+    files = "{train: {en: a, de: b}, dev: {en: a, de: b}, test: {en: a, de: b}}"
+    recipe = load_recipe(write(tmp_path, f"extends: parent.yaml\ncorpus: {{kind: files, pairs: {{de-en: {files}}}}}\n"))
+    assert (recipe.kind, recipe.corpus.seed, recipe.supervised_pairs) == ("files", 7, [("de", "en")])
+
+
 def test_a_recipe_names_its_folders_pairs_and_languages(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, SMALL))
     assert (recipe.name, recipe.work_dir, recipe.data_bin) == ("small", Path("runs/small"), Path("runs/small/data-bin"))
@@ -109,7 +116,10 @@ ERRORS = [
     (SMALL.replace("max-update: 10", "encoder-attention-heads: 3"), r"training: --encoder-attention-heads is 3, and must be a divisor"),
     (SMALL + "work_dir: 3", r"work_dir is 3; it must be one path"),
     (SMALL + "work_dir: '${oc.env:NOT_SET_ANYWHERE}'", r"work_dir: .*NOT_SET_ANYWHERE"),
-    (SMALL + "work_dir: '${'", r"work_dir: "),
+    (SMALL + "work_dir: '${'", r"cannot be read as YAML: .*work_dir"),
+    (SMALL.replace("lr: 5.0e-4", "lr: 5e-4 fast"), r"training: a value is not written as fairseq reads it: 5e-4 fast"),
+    (SMALL.replace("[de, fr]", "[de, no]"), r"corpus\.languages: write 'no' in quotes"),
+    ("corpus: {kind: files, pairs: {en-no: {train: {en: a, no: b}}}}", r"corpus\.pairs\.en-no\.train: write 'no' in quotes"),
     ("corpus: {kind: [cldr]}", r"corpus\.kind is \['cldr'\]"),
     ("extends: '${oc.env:NOT_SET_ANYWHERE}'", r"extends: .*NOT_SET_ANYWHERE"),
     ("extends: nowhere.yaml", r"nowhere\.yaml: no such config file \(extended by .*small\.yaml\)"),
@@ -124,6 +134,7 @@ ERRORS = [
 def test_what_cannot_be_used_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message) as error:
         load_recipe(write(tmp_path, text))
+    assert "\n" not in str(error.value)
     assert "small.yaml" in str(error.value) or "nowhere.yaml" in str(error.value)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence
 
 import sentencepiece
+from fairseq.data import Dictionary
 
 from deepnet_fairseq.data.layout import DataError, Pair, corpus_file, count_lines, normalise_spaces, read_lines
 
@@ -149,8 +150,6 @@ def load_model(directory: Path) -> sentencepiece.SentencePieceProcessor:
 
 def write_dictionary(directory: Path) -> None:
     """Write the model's pieces as fairseq's dict.txt, without the four that fairseq's Dictionary adds by itself."""
-    from fairseq.data import Dictionary  # four seconds, which other users of this module needn't spend
-
     model = load_model(directory)
     dictionary = Dictionary()
     for piece_id in range(dictionary.nspecial, model.get_piece_size()):

@@ -1,8 +1,6 @@
 """fairseq-generate in this process, and what it prints turned into one sentence per line."""
 
-import contextlib
 import gc
-import io
 import re
 import shlex
 import shutil
@@ -12,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Sequence
 
+from fairseq import options
+
 from deepnet_fairseq.data.layout import read_lines
 from deepnet_fairseq.evaluation import EvaluationError
+from deepnet_fairseq.flags import FlagError, parse_flags
 
 # `D-{id} \t score \t sentence`: the hypothesis after --remove-bpe (and after --bpe and --tokenizer, if given).
 HYPOTHESIS = re.compile(r"D-(\d+)\t[^\t]*\t(.*)")
@@ -35,15 +36,10 @@ def parse_command(command: Sequence[str]) -> Namespace:
 
     Raises EvaluationError with its complaint, and for --quiet, which keeps the hypotheses from being written.
     """
-    from fairseq import options
-
-    complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
-            parsed = options.parse_args_and_arch(options.get_generation_parser(), input_args=list(command[1:]))
-    except SystemExit:
-        lines = complaint.getvalue().strip().splitlines() or ["refused"]
-        raise EvaluationError(f"fairseq-generate: {lines[-1].partition('error: ')[2] or lines[-1]}") from None
+        parsed = parse_flags(options.get_generation_parser(), command[1:])
+    except FlagError as error:
+        raise EvaluationError(f"fairseq-generate: {error}") from error
     if parsed.quiet:
         raise EvaluationError("fairseq-generate: --quiet leaves the translations out; drop it")
     return parsed

@@ -9,6 +9,7 @@ from typing import Dict, Optional, Tuple
 import torch
 import torch.nn.functional as F
 from fairseq.incremental_decoding_utils import with_incremental_state
+from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
 IncrementalState = Dict[str, Dict[str, Optional[Tensor]]]
@@ -26,11 +27,11 @@ class Attention(nn.Module):
             raise ValueError(f"{num_heads} attention heads do not divide the embedding dimension {embed_dim}")
         self.embed_dim = embed_dim
         self.num_heads = num_heads
-        self.dropout = dropout
+        self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
         self.out_proj = nn.Linear(embed_dim, embed_dim)
 
     def extra_repr(self) -> str:
-        return f"embed_dim={self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout}"
+        return f"embed_dim={self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout.p}"
 
     def split_heads(self, x: Tensor) -> Tensor:
         """[B x T x C] -> [B x H x T x D]"""
@@ -38,7 +39,8 @@ class Attention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], is_causal: bool = False) -> Tensor:
         """Return the projected mixture of values [B x T x C] for heads q, k, v [B x H x T|S x D]."""
-        dropout = self.dropout if self.training else 0.0
+        # the module itself is not called: scaled_dot_product_attention drops weights on its own
+        dropout = self.dropout.p if self.training or self.dropout.apply_during_inference else 0.0
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal)
         return self.out_proj(x.transpose(1, 2).flatten(2))  # (B, H, T, D) -> (B, T, C)
 

@@ -3,7 +3,7 @@
 import math
 from typing import Optional
 
-from fairseq.modules import PositionalEmbedding
+from fairseq.modules import FairseqDropout, PositionalEmbedding
 from torch import Tensor, nn
 
 
@@ -32,7 +32,7 @@ class TokenEmbedding(nn.Module):
         if positions:
             self.positions = PositionalEmbedding(max_positions, embed_dim, tokens.padding_idx, learned=learned_positions)
         self.layer_norm = nn.LayerNorm(embed_dim) if layernorm else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
 
     def forward(self, tokens: Tensor, last_only: bool = False) -> Tensor:
         """Return [B x T x C] for tokens [B x T]; with last_only the newest position alone [B x 1 x C].

@@ -14,7 +14,7 @@ EncoderOut = Dict[str, List[Tensor]]
 class DeepNetEncoder(FairseqEncoder):
     """Embedding and a stack of encoder layers.
 
-    Args: dictionary: the source side's; embedding, layers: built by the model; max_positions: longest source, in tokens.
+    Args: dictionary: the source side's; embedding, stack: built by the model; max_positions: longest source, in tokens.
     """
 
     def __init__(self, dictionary: object, embedding: TokenEmbedding, stack: LayerStack, max_positions: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, Callable, List, Optional
 
 from fairseq import utils
-from fairseq.modules import LayerDropModuleList
+from fairseq.modules import FairseqDropout, LayerDropModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -22,7 +22,7 @@ class FeedForward(nn.Module):
         self.fc2 = nn.Linear(ffn_embed_dim, embed_dim)
         self.activation_name = activation_fn
         self.activation = utils.get_activation_fn(activation_fn)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(self.dropout(self.activation(self.fc1(x))))

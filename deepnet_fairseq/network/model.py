@@ -38,7 +38,9 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
     def build_model(cls, args: Namespace, task: Any) -> "DeepNetTransformer":
         """Build a model for task's dictionaries. Raises ValueError for options that do not fit together."""
         if getattr(args, "ddp_backend", None) == "fully_sharded":
-            raise ValueError("--ddp-backend fully_sharded needs fairscale's wrappers, which this model has not: use pytorch_ddp or legacy_ddp")
+            raise ValueError(
+                "--ddp-backend fully_sharded needs fairscale's wrappers, which this model has not: use pytorch_ddp or legacy_ddp"
+            )
         fill_defaults(args)  # checkpoints of older versions may lack newer options
         config = DeepNetConfig.from_namespace(args).complete()
         return cls(config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary))

@@ -7,6 +7,7 @@ and f the sub-layer, a function of x. `print(model)` shows which one stands wher
 from typing import Callable, Dict, Type
 
 import torch
+from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
 from deepnet_fairseq.network.scaling import Scaling
@@ -28,7 +29,7 @@ class Residual(nn.Module):
     def __init__(self, embed_dim: int, dropout: float, scaling: Scaling) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(embed_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)  # obeys --retain-dropout
 
     def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
         """Return the stream [B x T x C] after the sub-layer."""

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from deepnet_fairseq.commands import train
-from deepnet_fairseq.recipe import load_recipe
+from deepnet_fairseq.recipe import Recipe, load_recipe
 
 CONFIG = """
 corpus: {kind: cldr, languages: [de, fr], train_lines: 50, dev_lines: 5, test_lines: 5}
-training: {arch: deepnet_transformer_tiny, max-update: 10}
+training: {arch: deepnet_transformer_tiny, max-update: 10, optimizer: adam}
 """
 
 
@@ -31,6 +31,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> List[List[str]]:
     """The commands that were executed, without executing them."""
     calls: List[List[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, words: calls.append([path, *words]))
+    monkeypatch.setattr(os, "dup2", lambda *_: None)  # this process keeps its stdout
     return calls
 
 
@@ -51,11 +52,39 @@ def test_without_data_it_says_what_makes_them_and_leaves_nothing(config: Path, c
     assert list(config.parent.iterdir()) == [config]
 
 
-def test_with_data_it_prints_the_command_and_becomes_it(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+def make_data(config: Path) -> Recipe:
     recipe = load_recipe(config)
     recipe.data_bin.mkdir(parents=True)
     for language in recipe.languages:
         (recipe.data_bin / f"dict.{language}.txt").touch()
+    return recipe
+
+
+@pytest.mark.parametrize(("updates", "finished"), [(9, False), (10, True), (11, True)])
+def test_a_finished_training_is_left_alone(
+    config: Path, capsys: pytest.CaptureFixture, executed: list, updates: int, finished: bool
+) -> None:
+    folder = make_data(config).checkpoint_dir
+    folder.mkdir()
+    torch.save({"model": {}, "optimizer_history": [{"num_updates": updates}]}, folder / "checkpoint_last.pt")
+    before = (folder / "checkpoint_last.pt").read_bytes()
+    assert not train.main([str(config)])
+    assert bool(executed) != finished
+    assert ("nothing left to do" in capsys.readouterr().err) == finished
+    assert (folder / "checkpoint_last.pt").read_bytes() == before
+    train.main([str(config), "--max-update", "20"])
+    assert executed  # the caller's flag wins
+
+
+def test_a_flag_that_fairseq_does_not_take_is_a_wrong_call(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+    make_data(config)
+    assert train.main([str(config), "--max-updates", "3"]) == 2
+    assert capsys.readouterr().err == "train.sh: unrecognized arguments: --max-updates 3\n"
+    assert executed == []
+
+
+def test_with_data_it_prints_the_command_and_becomes_it(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+    make_data(config)
     train.main([str(config), "--seed", "5"])
     [[path, program, *words]] = executed
     assert str(path) == program == str(Path(sys.executable).with_name("fairseq-train"))

@@ -5,13 +5,15 @@ from typing import Dict, Tuple
 
 import pytest
 import torch
+from tiny_models import make_dictionary
 from torch import Tensor
 
 from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.config import DeepNetConfig
-from deepnet_fairseq.network.model import build_stacks
+from deepnet_fairseq.network.model import build_encoder_decoder, build_stacks
 
 N, M, C, E, FFN = 4, 3, 112, 96, 208  # decoder width, encoder width: all different, so that swapped dimensions fail
+PAD = 1  # fairseq's
 RELATIVE_TOLERANCE = 0.03  # the smallest matrix has 9,216 entries: one standard error of its deviation is 0.7 %
 
 
@@ -72,3 +74,26 @@ def test_biases_are_zero_and_layer_norms_start_as_identity() -> None:
                 assert torch.equal(parameter, torch.zeros_like(parameter)), name
                 seen.add(name.split(".", 2)[2])
         assert {"self_attn.in_proj_bias", "self_attn.out_proj.bias", "ffn.fc1.bias", "ffn.fc2.bias"} <= seen
+
+
+@pytest.mark.parametrize("shared", ["", "share_decoder_input_output_embed", "share_all_embeddings"])
+def test_embeddings_have_the_standard_deviation_of_their_width_and_a_zero_padding_row(shared: str) -> None:
+    width = E if shared == "share_all_embeddings" else C
+    options = {shared: True} if shared else {}
+    options.update(encoder_learned_pos=True, decoder_learned_pos=True, max_source_positions=900, max_target_positions=800)
+    torch.manual_seed(1)
+    encoder, decoder = build_encoder_decoder(config(decoder_embed_dim=width, **options), make_dictionary(1500), make_dictionary(1500))
+    tables = {
+        "source": (encoder.embedding.tokens.weight, E),
+        "target": (decoder.embedding.tokens.weight, width),
+        "output": (decoder.output_projection.weight, width),
+        "source positions": (encoder.embedding.positions.weight, E),
+        "target positions": (decoder.embedding.positions.weight, width),
+    }
+    for name, (weight, columns) in tables.items():
+        drawn = weight[[row for row in range(len(weight)) if row != PAD]]
+        assert drawn.std().item() == pytest.approx(columns**-0.5, rel=RELATIVE_TOLERANCE), name
+        if name != "output" or shared:
+            assert weight[PAD].eq(0).all(), name
+    assert (tables["output"][0] is tables["target"][0]) == bool(shared)
+    assert (tables["source"][0] is tables["target"][0]) == (shared == "share_all_embeddings")

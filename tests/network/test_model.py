@@ -10,6 +10,7 @@ from fairseq.models.transformer import TransformerModel
 from tiny_models import SIZES, make_task
 from torch import Tensor, nn
 
+from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.model import DeepNetTransformer
 
 FP32 = 1e-5  # logits, absolute
@@ -88,6 +89,23 @@ def test_without_depth_scaling_logits_equal_stock_fairseqs(
     stock_options = {**SIZES, **options, "encoder_normalize_before": before, "decoder_normalize_before": before}
     stock = TransformerModel.build_model(Namespace(**stock_options), make_task())
     copy_to_stock(ours, stock)
+    inputs = batch()
+    with torch.no_grad():
+        mine, theirs = (model.train(train)(**inputs)[0] for model in (ours, stock))
+    tokens = inputs["prev_output_tokens"]
+    torch.testing.assert_close(real_rows(mine, tokens), real_rows(theirs, tokens), atol=FP32, rtol=0)
+
+
+@pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
+def test_deepnorm_equals_stock_fairseq_with_its_residual_stream_scaled(build: Build, batch: Batch, train: bool) -> None:
+    ours = build()
+    randomize_(ours)
+    stock = TransformerModel.build_model(Namespace(**SIZES), make_task())
+    copy_to_stock(ours, stock)
+    constants = scaling.encoder_decoder(SIZES["encoder_layers"], SIZES["decoder_layers"])
+    for side, (alpha, _) in zip((stock.encoder, stock.decoder), constants, strict=True):
+        for layer in side.layers:
+            layer.residual_connection = lambda x, residual, alpha=alpha: alpha * residual + x
     inputs = batch()
     with torch.no_grad():
         mine, theirs = (model.train(train)(**inputs)[0] for model in (ours, stock))
@@ -180,6 +198,16 @@ def test_checkpointed_activations_change_neither_loss_nor_gradients(build: Build
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("on", "calls"), [(False, 1), (True, 2)], ids=["kept", "recomputed"])
+def test_checkpointed_layers_run_again_in_the_backward_pass(build: Build, batch: Batch, on: bool, calls: int) -> None:
+    model = build(checkpoint_activations=on)
+    seen = []
+    for layer in (*model.encoder.stack.layers, *model.decoder.stack.layers):
+        layer.ffn.register_forward_hook(lambda *_: seen.append(1))
+    loss_and_gradients(model, batch())
+    assert len(seen) == calls * (SIZES["encoder_layers"] + SIZES["decoder_layers"])
+
+
 def test_dropout_options_act_in_training_only(build: Build, batch: Batch) -> None:
     reference = build().eval()(**batch())[0]
     for option in ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop", "decoder_layerdrop"):
@@ -217,6 +245,7 @@ def test_a_thousand_layers_build_and_have_finite_gradients(build: Build, batch: 
 
 
 BAD_OPTIONS = [
+    (dict(ddp_backend="fully_sharded"), "--ddp-backend fully_sharded"),
     (dict(encoder_attention_heads=3), "--encoder-attention-heads is 3, and must be a divisor of the embedding dimension 16"),
     (dict(decoder_layers=0), "--decoder-layers is 0"),
     (dict(dropout=1.5), "--dropout is 1.5"),

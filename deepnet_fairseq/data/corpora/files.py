@@ -63,7 +63,7 @@ class FilesConfig:
         """Take relative paths as relative to the folder, which is the config file's."""
         for _, _, sides in self.sides():
             for language, paths in sides.items():
-                sides[language] = [str(Path(folder) / path) for path in paths]
+                sides[language] = [str((Path(folder) / path).resolve()) for path in paths]
 
     def supervised_pairs(self) -> List[Pair]:
         return [parse_pair(name) for name in self.pairs]
