@@ -38,7 +38,10 @@ FORMAT_FLAGS = (
 
 
 class RecipeError(ValueError):
-    """A config that cannot be used. The message names the file and the key."""
+    """A config that cannot be used. The message, one line, names the file and the key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))  # OmegaConf and YAML explain over several lines
 
 
 @dataclass
@@ -173,7 +176,7 @@ def _read(path: Path, seen: List[Path]) -> DictConfig:
         by = f" (extended by {seen[-1]})" if seen else ""
         raise RecipeError(f"{path}: no such config file{by}") from None
     except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(config, DictConfig):
         raise RecipeError(f"{path}: must hold a mapping with the keys {', '.join(SECTIONS)}")
     parent = _text(path, config, "extends")
