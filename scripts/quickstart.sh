@@ -3,7 +3,7 @@
 #
 # usage: scripts/quickstart.sh
 #
-# Takes about nine minutes on two CPU cores and needs a package index, a C++ compiler, and no other network. Run again, it goes on
+# Takes seven to nine minutes on two CPU cores and needs a package index, a C++ compiler, and no other network. Run again, it goes on
 # from where it stood.
 set -euo pipefail
 
