@@ -124,7 +124,7 @@ def test_the_printed_command_run_by_hand_gives_the_same_hypotheses(evaluated: Re
 
 
 def test_a_checkpoint_of_the_callers_choice_is_evaluated(evaluated: Recipe) -> None:
-    chosen = evaluated.checkpoint_dir / "checkpoint_best.pt"
+    chosen = evaluated.checkpoint_dir / "checkpoint_last.pt"
     assert evaluate.main([str(evaluated.path), "--checkpoint", str(chosen)]) == 0
     report = read_report(evaluated.evaluation_dir / "scores.json")
     assert (report.checkpoint, report.averaged_from) == (str(chosen), [])
