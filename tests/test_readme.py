@@ -47,7 +47,7 @@ def test_the_config_for_ones_own_text_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace("base.yaml", str(ROOT / "configs/base.yaml")))
     recipe = load_recipe(path)
-    assert recipe.supervised_pairs == [("de", "en")]
+    assert recipe.supervised_pairs == [("de", "en"), ("en", "fr")]
     assert recipe.zero_shot_pairs == [("de", "fr")]
 
 
