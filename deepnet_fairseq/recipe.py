@@ -7,13 +7,12 @@ paths are relative to the file that load_recipe is given; `work_dir`, where resu
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from fairseq import options
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from omegaconf import DictConfig
 
+from deepnet_fairseq.config_file import SECTIONS, RecipeError, read_config, refuse_booleans, section, structured, text_value
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.data.layout import Pair
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
@@ -22,7 +21,6 @@ from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.config import DeepNetConfig
 
-SECTIONS = ("extends", "work_dir", "corpus", "vocabulary", "training", "decoding", "evaluation")
 USER_DIR = Path(__file__).resolve().parent
 TASK = "translation_multi_simple_epoch"
 # Flags that follow from the rest of the recipe; a value of the user's own would contradict it.
@@ -35,13 +33,6 @@ FORMAT_FLAGS = (
     "encoder-langtok decoder-langtok lang-tok-style langtoks langtoks-specs lang-tok-replacing-bos-eos enable-lang-ids left-pad-source "
     "left-pad-target truncate-source source-dict target-dict fixed-dictionary max-source-positions max-target-positions"
 ).split()
-
-
-class RecipeError(ValueError):
-    """A config that cannot be used. The message, one line, names the file and the key."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))  # OmegaConf and YAML explain over several lines
 
 
 @dataclass
@@ -138,107 +129,37 @@ def load_recipe(path: Path) -> Recipe:
     and decoding flags that fairseq's own parsers refuse.
     """
     path = Path(path)
-    config = _read(path, seen=[])
+    config = read_config(path, seen=[])
     for key in config:
         if key not in SECTIONS:
             raise RecipeError(f"{path}: unknown key {key!r}; known are {', '.join(SECTIONS)}")
-    corpus_block = _section(path, config, "corpus")
+    corpus_block = section(path, config, "corpus")
     kind = corpus_block.pop("kind", None)
     if not isinstance(kind, str) or kind not in CORPORA:
         raise RecipeError(f"{path}: corpus.kind is {kind!r}; use one of {', '.join(CORPORA)}")
-    _refuse_booleans(path, corpus_block, "corpus")
-    corpus = _structured(path, config, "corpus", CORPORA[kind][0], corpus_block)
+    refuse_booleans(path, corpus_block, "corpus")
+    corpus = structured(path, config, "corpus", CORPORA[kind][0], corpus_block)
     try:
         corpus.resolve_paths(path.parent)
     except ValueError as error:
         raise RecipeError(f"{path}: corpus.{error}") from error
     recipe = Recipe(
         path=path,
-        work_dir=Path(_text(path, config, "work_dir") or Path("runs") / path.stem),
+        work_dir=Path(text_value(path, config, "work_dir") or Path("runs") / path.stem),
         corpus=corpus,
         kind=kind,
-        vocabulary=_structured(path, config, "vocabulary", VocabularyConfig),
+        vocabulary=structured(path, config, "vocabulary", VocabularyConfig),
         training=_flag_section(path, config, "training"),
         decoding=_flag_section(path, config, "decoding"),
-        evaluation=_structured(path, config, "evaluation", EvaluationConfig),
+        evaluation=structured(path, config, "evaluation", EvaluationConfig),
     )
     _check_with_fairseq(recipe)
     return recipe
 
 
-def _read(path: Path, seen: List[Path]) -> DictConfig:
-    """Return the mapping in path, merged over the one it extends."""
-    if path.resolve() in seen:
-        raise RecipeError(f"{path}: extends itself, through {' -> '.join(p.name for p in seen)}")
-    try:
-        config = OmegaConf.load(path)
-    except FileNotFoundError:
-        by = f" (extended by {seen[-1]})" if seen else ""
-        raise RecipeError(f"{path}: no such config file{by}") from None
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(config, DictConfig):
-        raise RecipeError(f"{path}: must hold a mapping with the keys {', '.join(SECTIONS)}")
-    parent = _text(path, config, "extends")
-    if not parent:
-        return config
-    base = _read(path.parent / parent, [*seen, path.resolve()])
-    kinds = [block.get("kind") for block in (base.get("corpus"), config.get("corpus")) if isinstance(block, DictConfig)]
-    if len(kinds) == 2 and None not in kinds and kinds[0] != kinds[1]:
-        # the parent's languages or files mean nothing to a corpus of another kind
-        base.corpus = {name: value for name, value in base.corpus.items() if name in ("pivot", "seed")}
-    return OmegaConf.merge(base, config)
-
-
-def _refuse_booleans(path: Path, value: Any, key: str) -> None:
-    """Raise RecipeError for a language code `no` (Norwegian) that YAML has read as false; a corpus has no other booleans."""
-    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-    if isinstance(value, bool) or any(isinstance(part, bool) for part in parts):
-        raise RecipeError(f"{path}: {key}: write 'no' in quotes; YAML reads a bare no as false")
-    for name, part in value.items() if isinstance(value, dict) else ():
-        _refuse_booleans(path, part, f"{key}.{name}")
-
-
-def _text(path: Path, config: DictConfig, name: str) -> str:
-    """Return a value of the config that names a file or folder, "" if it is not set."""
-    try:
-        value = config.get(name)
-    except OmegaConfBaseException as error:
-        raise RecipeError(f"{path}: {name}: {str(error).splitlines()[0]}") from error
-    if value is not None and not isinstance(value, str):
-        raise RecipeError(f"{path}: {name} is {value!r}; it must be one path")
-    return value or ""
-
-
-def _section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
-    """Return a block of the config as plain Python, interpolations resolved."""
-    try:
-        block = config.get(name)
-        if block is None:
-            return {}
-        if not isinstance(block, DictConfig):
-            raise RecipeError(f"{path}: {name} is {block!r}; it must be a mapping")
-        return OmegaConf.to_container(block, resolve=True)
-    except OmegaConfBaseException as error:
-        raise RecipeError(f"{path}: {error.full_key or name}: {error.msg or error}") from error
-
-
-def _structured(path: Path, config: DictConfig, name: str, schema: type, block: Optional[Dict[str, Any]] = None) -> Any:
-    """Return a block of the config as an instance of the dataclass schema."""
-    values = _section(path, config, name) if block is None else block
-    try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
-    except OmegaConfBaseException as error:
-        key = f"{name}.{error.full_key}" if error.full_key else name
-        reason = str(error.msg or error).splitlines()[0]
-        raise RecipeError(f"{path}: {key}: {reason}") from error
-    except ValueError as error:  # a dataclass that checks its own values
-        raise RecipeError(f"{path}: {name}: {error}") from error
-
-
 def _flag_section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
     """Return a block of fairseq flags, each spelled as on fairseq's command line without the leading dashes."""
-    block = _section(path, config, name)
+    block = section(path, config, name)
     for key, value in block.items():
         where = f"{path}: {name}.{key}"
         if not isinstance(key, str) or key.startswith("-") or "_" in key:
@@ -264,17 +185,17 @@ def _check_with_fairseq(recipe: Recipe) -> None:
             raise RecipeError(f"{recipe.path}: training: {error}") from error
 
 
-def _parse(recipe: Recipe, section: str, parser: ArgumentParser, command: List[str]) -> Namespace:
+def _parse(recipe: Recipe, name: str, parser: ArgumentParser, command: List[str]) -> Namespace:
     """Return what fairseq's parser makes of a command. Raises RecipeError with its complaint."""
     try:
         args = parse_flags(parser, command[1:])
     except FlagError as error:
-        raise RecipeError(f"{recipe.path}: {section}: {error}") from error
+        raise RecipeError(f"{recipe.path}: {name}: {error}") from error
     # Leaving a flag out is no way to say false to one that takes a value; argparse has no public look-up.
     known = parser._option_string_actions
-    for name in (name for name, value in getattr(recipe, section).items() if value is False):
-        if f"--{name}" not in known:
-            raise RecipeError(f"{recipe.path}: {section}.{name}: fairseq has no such flag")
-        if known[f"--{name}"].nargs != 0:
-            raise RecipeError(f"{recipe.path}: {section}.{name}: takes a value; write 'False' in quotes, or null to leave it out")
+    for flag in (flag for flag, value in getattr(recipe, name).items() if value is False):
+        if f"--{flag}" not in known:
+            raise RecipeError(f"{recipe.path}: {name}.{flag}: fairseq has no such flag")
+        if known[f"--{flag}"].nargs != 0:
+            raise RecipeError(f"{recipe.path}: {name}.{flag}: takes a value; write 'False' in quotes, or null to leave it out")
     return args
