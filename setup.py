@@ -16,6 +16,7 @@ setup(
         "babel>=2.14,<3",
         "numpy>=1.26,<3",
         "omegaconf>=2.3,<2.4",
+        "requests>=2.31,<3",
         "sacrebleu>=2.4,<3",
         "sentencepiece>=0.2,<0.3",
         # fairseq-train --tensorboard-logdir
@@ -23,7 +24,13 @@ setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
+        # prepare.sh --cluster
+        "cluster": ["submitit>=1.5,<2"],
+        # cleaning.identify_language
+        "langid": ["py3langid>=0.3,<0.5"],
         "test": [
+            "py3langid>=0.3,<0.5",
+            "submitit>=1.5,<2",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",

@@ -7,7 +7,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-SECTIONS = ("extends", "work_dir", "corpus", "vocabulary", "training", "decoding", "evaluation")
+SECTIONS = (
+    *("extends", "work_dir", "data_dir", "directions", "tokens_per_update"),
+    *("corpus", "cleaning", "vocabulary", "binarization", "training", "decoding", "evaluation"),
+)
 
 
 class RecipeError(ValueError):

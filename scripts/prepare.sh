@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
 # Make what training needs: a config's corpus, its vocabulary and fairseq's binary data.
 #
-# usage: scripts/prepare.sh CONFIG [--workers N]
+# usage: scripts/prepare.sh CONFIG [--workers N] [--download-dir DIR] [--source-dir DIR] [--cluster local|slurm [--cluster-option NAME=VALUE]...]
 #
-#   CONFIG       a YAML file, such as configs/cldr_quickstart.yaml
-#   --workers N  processes that fairseq-preprocess uses (default: 1)
+#   CONFIG              a YAML file, such as configs/opus100_12l.yaml
+#   --workers N         processes; with --cluster, jobs at a time (default: 1)
+#   --download-dir DIR  where downloads are kept (default: ./downloads)
+#   --source-dir DIR    published files that were fetched by other means; they are checked, and stay where they are
+#   --cluster KIND      spread the language pairs over a cluster's machines with submitit; `local` does the same on this machine
+#   --cluster-option NAME=VALUE   one of submitit's, such as slurm_partition=cpu or timeout_min=240; repeatable
 #
-# Writes corpus/, vocabulary/ and data-bin/ into the config's work_dir, and a table of lines per pair to stdout. Each fairseq-preprocess
-# command is printed before it runs. A finished step is skipped; one whose config has changed is made anew, unless checkpoints were
-# trained on it. A folder appears only when it is whole, so an interrupted run is just run again.
+# Writes corpus/, vocabulary/, data-bin/ and manifest.json (sources with checksums, filters, counts, versions) into the config's data_dir,
+# which is its work_dir unless it says otherwise, and a table of lines per pair to stdout. A finished step is skipped; one whose config has
+# changed is made anew, unless a training may have used it. A folder appears only when it is whole, and an interrupted run, run again, goes
+# on at the language pair it was at. Broken downloads are resumed.
 #
-# example: scripts/prepare.sh configs/cldr_quickstart.yaml
+# example: scripts/prepare.sh configs/opus100_12l.yaml --workers 16
 set -euo pipefail
 
 main() {

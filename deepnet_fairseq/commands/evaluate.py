@@ -9,12 +9,13 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 
+from deepnet_fairseq.data.binarize import data_paths
 from deepnet_fairseq.data.layout import DataError, read_lines
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import RECORD, average_newest, find_newest, read_checkpoint
 from deepnet_fairseq.evaluation.decode import Hypotheses, decode_all
 from deepnet_fairseq.evaluation.dependence import Dependence, measure_dependence
-from deepnet_fairseq.evaluation.direction import Direction, both_ways
+from deepnet_fairseq.evaluation.direction import Direction
 from deepnet_fairseq.evaluation.generate import parse_command
 from deepnet_fairseq.evaluation.report import (
     Report,
@@ -71,7 +72,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
     """What is wrong with the caller's fairseq-generate flags, in one line, or nothing."""
-    a, b = recipe.supervised_pairs[0]
+    a, b = recipe.directions[0].split("-")
     command = recipe.generation_command(a, b, recipe.checkpoint_dir / "model.pt")
     try:
         ours, theirs = parse_command(command), parse_command([*command, *caller_flags])
@@ -83,8 +84,9 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
 
 def check_inputs(recipe: Recipe, checkpoint: Optional[Path]) -> None:
     """Raise EvaluationError, saying which script makes it, if a file is missing."""
-    files = [recipe.data_bin / f"dict.{language}.txt" for language in recipe.languages]
-    for direction in both_ways(recipe.supervised_pairs, recipe.zero_shot_pairs):
+    data = data_paths(recipe.data_bin, recipe.binarization)[0]
+    files = [data / f"dict.{language}.txt" for language in recipe.languages]
+    for direction in recipe.test_directions:
         files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
     for file in files:
         if not file.is_file():
@@ -104,10 +106,10 @@ def evaluate(recipe: Recipe, caller_flags: Sequence[str], checkpoint: Optional[P
     cpu = not torch.cuda.is_available()
 
     def command_for(direction: Direction) -> List[str]:
-        command = recipe.generation_command(direction.source, direction.target, model, cpu=cpu)
+        command = recipe.generation_command(direction.source, direction.target, model, cpu=cpu, subset=direction.subset)
         return [*command[:2], *NO_LOADER, *command[2:], *caller_flags]
 
-    directions = both_ways(recipe.supervised_pairs, recipe.zero_shot_pairs)
+    directions = recipe.test_directions
     found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.evaluation_dir / "hypotheses")
     scores = {h.direction: score_files(h.path, h.direction.references(recipe.corpus_dir)) for h in found}
     checks = check_dependence(found, recipe.corpus_dir)

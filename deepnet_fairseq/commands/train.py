@@ -1,11 +1,11 @@
-"""fairseq-train for a config: what scripts/train.sh runs."""
+"""fairseq-train for a config, on one process or many: what scripts/train.sh runs."""
 
 import argparse
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional, Sequence
 
 import torch
 from fairseq.options import get_training_parser
@@ -13,48 +13,97 @@ from fairseq.options import get_training_parser
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
 from deepnet_fairseq.flags import FlagError, parse_flags
-from deepnet_fairseq.recipe import RecipeError, load_recipe
+from deepnet_fairseq.launch import (
+    GPUS_PER_NODE,
+    PORT,
+    Batch,
+    LaunchError,
+    Processes,
+    become,
+    check_start,
+    choose_processes,
+    describe,
+    launcher,
+    parse_master,
+    process_flags,
+)
+from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Print the fairseq-train command of a config, then become it. Returns 1, with one line on stderr, if it cannot start, 2 for flags that
-    fairseq-train does not take, and 0 if the training is finished already.
+    """Print the command that trains a config, then become it. Returns 1, with one line on stderr, if it cannot start, 2 for flags that
+    fairseq-train does not take and for processes that do not go together, and 0 if the training is finished already.
     """
-    parser = argparse.ArgumentParser(prog="train.sh", description="Train the model of a config.", allow_abbrev=False)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
-    parser.add_argument("--dry-run", action="store_true", help="print the fairseq-train command and stop")
-    options, caller_flags = parser.parse_known_args(arguments)
+    options, caller_flags = make_parser().parse_known_args(arguments)
+    gpus = torch.cuda.device_count()
     try:
         recipe = load_recipe(options.config)
+        flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
+        processes = choose_processes(gpus, options.gpus, options.gpus_per_node, options.nodes, options.processes)
+        words = launcher(processes, recipe.name, parse_master(options.master), options.node_rank)
+        batch = choose_batch(recipe, processes, caller_flags, flags.max_tokens)
+        if not options.dry_run:
+            check_start(processes, gpus, options.master)
+    except (LaunchError, FlagError) as error:
+        return fail(error, status=2)
     except RecipeError as error:
-        print(f"train.sh: {error}", file=sys.stderr)
-        return 1
-    command = recipe.training_command(cpu=not torch.cuda.is_available()) + caller_flags  # the caller's flags come last, and win
-    try:
-        flags = parse_flags(get_training_parser(), command[1:])
-    except FlagError as error:
-        print(f"train.sh: {error}", file=sys.stderr)
-        return 2
+        return fail(error)
+    # The caller's flags come last, and win.
+    command = words + recipe.training_command(batch=batch) + process_flags(processes) + caller_flags
+    if batch:
+        print(describe(processes, batch, recipe.tokens_per_update), file=sys.stderr)
     if options.dry_run:
         print(shlex.join(command))
         return 0
-    executable = Path(sys.executable).with_name(command[0])
     missing = [d for d in (recipe.data_bin / f"dict.{language}.txt" for language in recipe.languages) if not d.is_file()]
     if missing:
-        print(f"train.sh: {missing[0]} is missing; run scripts/prepare.sh {options.config}", file=sys.stderr)
-        return 1
-    if not executable.is_file():
-        print(f"train.sh: {executable} is missing; run scripts/setup.sh", file=sys.stderr)
-        return 1
+        return fail(f"{missing[0]} is missing; run scripts/prepare.sh {options.config}")
+    programs = Path(sys.executable).parent
+    if not (programs / command[0]).is_file():
+        return fail(f"{programs / command[0]} is missing; run scripts/setup.sh")
     try:
         if is_finished(flags):
             return 0
     except EvaluationError as error:
-        print(f"train.sh: {error}", file=sys.stderr)
-        return 1
+        return fail(error)
     print(shlex.join(command), file=sys.stderr, flush=True)
     os.dup2(2, 1)  # fairseq-train logs to stdout, which is for results
-    os.execv(executable, [str(executable), *command[1:]])
+    become(command, programs)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="train.sh", description="Train the model of a config.", allow_abbrev=False)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
+    parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)")
+    parser.add_argument("--gpus-per-node", type=int, metavar="N", help=f"GPUs on each machine (default: {GPUS_PER_NODE}, or all of --gpus)")
+    parser.add_argument("--nodes", type=int, metavar="N", help="machines (default: as many as --gpus needs)")
+    parser.add_argument("--master", metavar="HOST[:PORT]", help=f"where several machines meet (default port: {PORT})")
+    parser.add_argument(
+        "--node-rank", type=int, metavar="R", help="this machine's number, from 0, if the first does not know itself as HOST"
+    )
+    parser.add_argument("--processes", type=int, metavar="N", help="train on the CPU, with so many processes in all")
+    return parser
+
+
+def fail(message: Any, status: int = 1) -> int:
+    print(f"train.sh: {message}", file=sys.stderr)
+    return status
+
+
+def choose_batch(recipe: Recipe, processes: Processes, caller_flags: Sequence[str], max_tokens: int) -> Optional[Batch]:
+    """What each process takes of an update; None if fairseq's own flags say that: the config's, or an --update-freq of the caller's.
+
+    max_tokens is the caller's if there is one among the flags. Raises LaunchError for more processes than there are tokens for.
+    """
+    if is_given("update-freq", caller_flags):
+        return None
+    return recipe.batch(processes.total, max_tokens if is_given("max-tokens", caller_flags) else None)
+
+
+def is_given(flag: str, words: Sequence[str]) -> bool:
+    """Tell whether a flag is among the words of a command line. fairseq takes no abbreviations."""
+    return any(word.partition("=")[0] == f"--{flag}" for word in words)
 
 
 def is_finished(flags: argparse.Namespace) -> bool:

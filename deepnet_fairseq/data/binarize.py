@@ -1,126 +1,233 @@
-"""Corpus text to fairseq's binary data: encoded with SentencePiece, then `fairseq-preprocess`, pair by pair, into one data-bin folder."""
+"""Corpus text straight to fairseq's binary data, byte for byte what `spm_encode` and then `fairseq-preprocess` write.
 
-import contextlib
+SentencePiece encodes a block of lines in its C++ threads while the block before it is turned from piece ids into dictionary indices (numpy)
+and written. Memory: a few blocks, and some bytes for each sentence of the file at hand. Language pairs, and shards of large ones, are jobs
+that run side by side.
+"""
+
 import logging
 import os
-import shlex
 import shutil
-import sys
-from itertools import islice
+import time
+from array import array
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
 import sentencepiece
 
-from deepnet_fairseq.data.layout import (
-    DataError,
-    Pair,
-    check_pair,
-    corpus_file,
-    corpus_parts,
-    normalise_spaces,
-    pair_name,
-    read_lines,
-    splits_of,
-)
-from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_model
+from deepnet_fairseq.data.jobs import Jobs
+from deepnet_fairseq.data.layout import TEST_SETS, DataError, Pair, check_pair, corpus_file, pair_name, parse_pair
+from deepnet_fairseq.data.steps import LEDGER_NAME
+from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_dictionary, load_model
+
+logger = logging.getLogger(__name__)
 
 FAIRSEQ_SPLIT = {"train": "train", "dev": "valid", "test": "test"}
-# Sentences handed to sentencepiece at once: enough to keep its threads busy, little enough to hold in memory.
-ENCODING_BATCH = 10000
+BLOCK = 1 << 20  # bytes of text that are encoded at once
+SECONDS_BETWEEN_REPORTS = 30
+
+
+@dataclass
+class BinarizationConfig:
+    """What `binarization:` holds. Of a pair in several shards, fairseq reads one per epoch, a different one each time."""
+
+    shards: int = 1  # at most so many per pair; 1 = everything in data-bin itself
+    shard_lines: int = 1_000_000  # a pair with at most so many training pairs stays whole
+
+    def __post_init__(self) -> None:
+        for name in ("shards", "shard_lines"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+    def shards_of(self, lines: int) -> int:
+        """The number of shards that so many training pairs are cut into."""
+        return min(self.shards, max(1, -(-lines // self.shard_lines)))
+
+
+def data_paths(data_bin: Path, config: BinarizationConfig) -> List[Path]:
+    """The folders of binary data as fairseq's command line wants them, joined by colons; dev and test lie in the first."""
+    return [data_bin] if config.shards == 1 else [data_bin / f"shard{number}" for number in range(config.shards)]
 
 
 def binarize(
-    corpus_root: Path, vocabulary_dir: Path, data_bin: Path, supervised: Sequence[Pair], zero_shot: Sequence[Pair], workers: int = 1
+    corpus_root: Path,
+    vocabulary_dir: Path,
+    data_bin: Path,
+    parts: Mapping[str, Sequence[str]],
+    languages: Sequence[str],
+    config: BinarizationConfig,
+    jobs: Jobs,
 ) -> Dict[str, Dict[str, int]]:
-    """Write `{train,valid,test}.{a}-{b}.{a|b}.{bin,idx}` of every pair (test alone for zero-shot ones) and `dict.{language}.txt`.
+    """Write `{train,valid,test}.{a}-{b}.{a|b}.{bin,idx}` of every pair and `dict.{language}.txt`; return lines by pair and split.
 
-    Returns the lines of each pair and split. Every pair's text is encoded, handed to fairseq-preprocess and removed before the next.
+    Args: parts: the splits of each pair, such as {"supervised/de-en": ["train", "dev"]}. A further test set's split has its own name.
+
     Raises DataError if a corpus file is missing, the sides of a pair differ in length, or the binary data lack a line.
     """
-    model = load_model(vocabulary_dir)
-    encoded = data_bin / "encoded"
+    load_model(vocabulary_dir)
+    for folder in data_paths(data_bin, config):
+        folder.mkdir(parents=True, exist_ok=True)
+        for language in languages:
+            shutil.copyfile(vocabulary_dir / DICTIONARY_NAME, folder / f"dict.{language}.txt")
+    todo: Dict[str, Tuple] = {}
     counts: Dict[str, Dict[str, int]] = {}
-    for pair, is_zero_shot in corpus_parts(supervised, zero_shot):
-        encoded.mkdir(parents=True, exist_ok=True)
-        lines = {split: check_pair(corpus_root, pair, split, is_zero_shot) for split in splits_of(is_zero_shot)}
-        for split in lines:
-            for language in pair:
-                source = corpus_file(corpus_root, pair, split, language, is_zero_shot)
-                encode_file(model, source, encoded / f"{FAIRSEQ_SPLIT[split]}.{language}", workers)
-        run_preprocess(preprocess_command(pair, list(lines), encoded, vocabulary_dir / DICTIONARY_NAME, data_bin, workers))
+    for name, splits in parts.items():
+        part, pair = _parse_part(name)
+        lines = {split: check_pair(corpus_root, pair, split, part) for split in splits}
+        shards = config.shards_of(lines.get("train", 0))
+        for number in range(shards):
+            first = number == 0
+            chosen = {split: count for split, count in lines.items() if first or split == "train"}
+            folder = data_paths(data_bin, config)[number]
+            todo[f"{name}/{number}"] = (corpus_root, vocabulary_dir, folder, part, pair, chosen, (number, shards))
         for split, count in lines.items():
-            check_binary(data_bin, pair, split, count)
-        shutil.rmtree(encoded)
-        counts[pair_name(pair)] = lines
+            counts.setdefault(pair_name(pair), {})[_split_name(part, split)] = count
+    threads = max(1, jobs.workers // max(1, len(todo)))
+    jobs.run(binarize_pair, {name: (*values, threads) for name, values in todo.items()}, "binarizing", data_bin / LEDGER_NAME)
     return counts
 
 
-def encode_file(model: sentencepiece.SentencePieceProcessor, source: Path, destination: Path, threads: int = 1) -> None:
-    """Write the source's lines as pieces with spaces between them, which is how fairseq-preprocess wants its text."""
-    lines = (normalise_spaces(line) for line in read_lines(source))
-    with open(destination, "w", encoding="utf-8", newline="\n") as stream:
-        for batch in _batches(lines):
-            stream.writelines(" ".join(pieces) + "\n" for pieces in model.encode(batch, out_type=str, num_threads=threads))
+def _parse_part(name: str) -> Tuple[str, Pair]:
+    part, _, pair = name.rpartition("/")
+    return part, parse_pair(pair)
 
 
-def _batches(lines: Iterator[str]) -> Iterator[List[str]]:
-    batch = list(islice(lines, ENCODING_BATCH))
-    while batch:
-        yield batch
-        batch = list(islice(lines, ENCODING_BATCH))
+def _split_name(part: str, split: str) -> str:
+    """A split by the name that the report has for it: a further test set's own."""
+    return part.removeprefix(f"{TEST_SETS}/") if part.startswith(f"{TEST_SETS}/") else split
 
 
-def preprocess_command(pair: Pair, splits: Sequence[str], encoded: Path, dictionary: Path, data_bin: Path, workers: int) -> List[str]:
-    """The `fairseq-preprocess` call of one pair."""
-    command = ["fairseq-preprocess", "--source-lang", pair[0], "--target-lang", pair[1]]
-    for split in splits:
-        command += [f"--{FAIRSEQ_SPLIT[split]}pref", str(encoded / FAIRSEQ_SPLIT[split])]
-    command += ["--srcdict", str(dictionary), "--tgtdict", str(dictionary), "--destdir", str(data_bin)]
-    return command + ["--dataset-impl", "mmap", "--workers", str(workers)]
+def binarize_pair(
+    corpus_root: Path,
+    vocabulary_dir: Path,
+    folder: Path,
+    part: str,
+    pair: Pair,
+    splits: Mapping[str, int],
+    shard: Tuple[int, int],
+    threads: int = 1,
+) -> Dict[str, int]:
+    """Write a pair's splits, of training text one shard (number, of how many); return the sentences of each, equal on both sides.
 
-
-def run_preprocess(command: Sequence[str]) -> None:
-    """Print a `fairseq-preprocess` call on stderr and run it in this process, which saves importing torch for every pair.
-
-    What it reports goes to preprocess.log in its destination, as always, and not to the screen.
+    Raises DataError if what was written isn't what was to be written.
     """
-    print(shlex.join(command), file=sys.stderr, flush=True)
-    # On import it configures logging onto stdout, which is for our results.
-    with contextlib.redirect_stdout(sys.stderr):
-        from fairseq import options
-        from fairseq_cli import preprocess
-
-    log = logging.getLogger("fairseq_cli.preprocess")
-    handlers, propagate, level = list(log.handlers), log.propagate, log.level
-    log.propagate = False
-    log.setLevel(logging.INFO)
-    try:
-        preprocess.main(options.get_preprocessing_parser().parse_args(list(command[1:])))
-    except (Exception, SystemExit) as error:  # fairseq raises bare Exceptions
-        raise DataError(f"fairseq-preprocess failed: {type(error).__name__}: {error}") from error
-    finally:
-        log.propagate = propagate
-        log.setLevel(level)
-        # Each call adds a file handler and leaves it open: the next pair's report would go to this one's file as well.
-        for handler in [handler for handler in log.handlers if handler not in handlers]:
-            log.removeHandler(handler)
-            handler.close()
+    encoder = Encoder(vocabulary_dir, threads)
+    counts = {}
+    for split in splits:
+        which = shard if split == "train" else (0, 1)
+        for language in pair:
+            source = corpus_file(corpus_root, pair, split, language, part)
+            prefix = binary_prefix(folder, pair, _split_name(part, split), language)
+            counts[split] = encoder.write(source, prefix, which)
+            check_binary(prefix, len(range(which[0], splits[split], which[1])))
+    return counts
 
 
 def binary_prefix(data_bin: Path, pair: Pair, split: str, language: str) -> Path:
-    """The path, without .bin or .idx, of one language's binary sentences."""
-    return data_bin / f"{FAIRSEQ_SPLIT[split]}.{pair_name(pair)}.{language}"
+    """The path, without .bin or .idx, of one language's binary sentences; split: train, dev, test or a further test set's name."""
+    return data_bin / f"{FAIRSEQ_SPLIT.get(split, split)}.{pair_name(pair)}.{language}"
 
 
-def check_binary(data_bin: Path, pair: Pair, split: str, lines: int) -> None:
-    """Raise DataError unless both languages of a pair's split have as many binary sentences as the text has lines."""
+def check_binary(prefix: Path, lines: int) -> None:
+    """Raise DataError unless the binary data hold so many sentences, as fairseq reads them."""
     from fairseq.data import indexed_dataset
 
-    for language in pair:
-        prefix = binary_prefix(data_bin, pair, split, language)
-        if not os.path.exists(f"{prefix}.idx"):
-            raise DataError(f"{prefix}.idx is missing: fairseq-preprocess did not write it; see {data_bin / 'preprocess.log'}")
-        found = len(indexed_dataset.make_dataset(str(prefix), impl="mmap"))
-        if found != lines:
-            raise DataError(f"{prefix}.idx holds {found} sentences, but the text has {lines} lines; remove {data_bin} and prepare again")
+    if not os.path.exists(f"{prefix}.idx"):
+        raise DataError(f"{prefix}.idx is missing; prepare the data again")
+    found = len(indexed_dataset.MMapIndexedDataset.Index(f"{prefix}.idx"))
+    if found != lines:
+        raise DataError(f"{prefix}.idx holds {found} sentences, but the text has {lines} lines; remove {prefix.parent} and prepare again")
+
+
+class Encoder:
+    """Writes text files as fairseq's binary data, in a vocabulary's pieces, each sentence followed by </s>."""
+
+    def __init__(self, vocabulary_dir: Path, threads: int = 1) -> None:
+        from fairseq.data import indexed_dataset
+
+        self.model = load_model(vocabulary_dir)
+        self.threads = threads
+        dictionary = load_dictionary(vocabulary_dir)
+        self.eos = dictionary.eos()
+        self.dtype = indexed_dataset.best_fitting_int_dtype(len(dictionary))
+        self.index_writer: Callable = indexed_dataset.MMapIndexedDataset.Index.writer
+        self.indices = _indices_of_pieces(self.model, dictionary)
+
+    def write(self, source: Path, prefix: Path, shard: Tuple[int, int] = (0, 1)) -> int:
+        """Write every shard[1]th line of a text from line shard[0] on as prefix.bin and prefix.idx; return how many.
+
+        The files appear when they are whole.
+        """
+        beside = [f"{prefix}.{kind}.partial" for kind in ("bin", "idx")]
+        sizes = array("i")
+        progress = _Progress(prefix.name)
+        with open(beside[0], "wb") as stream, ThreadPoolExecutor(1) as encoding:
+            for ids in _one_ahead(encoding, self._encode, _blocks(source, *shard)):
+                tokens, lengths = self._to_indices(ids)
+                stream.write(tokens.tobytes())
+                sizes.frombytes(lengths.tobytes())
+                progress.update(len(sizes))
+        with self.index_writer(beside[1], self.dtype) as index:
+            index.write(sizes.tolist())
+        for path in beside:
+            os.replace(path, path.removesuffix(".partial"))
+        return len(sizes)
+
+    def _encode(self, lines: List[bytes]) -> List[List[int]]:
+        return self.model.encode(lines, out_type=int, num_threads=self.threads)
+
+    def _to_indices(self, ids: List[List[int]]) -> Tuple[np.ndarray, np.ndarray]:
+        """The dictionary indices of a block, one sentence after another with </s> after each, and their lengths."""
+        lengths = np.fromiter(map(len, ids), np.int32, len(ids))
+        ends = np.cumsum(lengths)
+        tokens = np.fromiter(chain.from_iterable(ids), np.int32, int(ends[-1]) if len(ids) else 0)
+        if self.indices is not None:
+            tokens = self.indices[tokens]
+        return np.insert(tokens, ends, self.eos).astype(self.dtype), lengths + 1
+
+
+def _indices_of_pieces(model: sentencepiece.SentencePieceProcessor, dictionary: Any) -> Optional[np.ndarray]:
+    """Index of each piece id in fairseq's dictionary; None if they are the same. What the dictionary lacks is <unk>, as in fairseq."""
+    indices = np.array([dictionary.index(model.id_to_piece(piece)) for piece in range(model.get_piece_size())], np.int32)
+    indices[model.unk_id()] = dictionary.unk()
+    return None if np.array_equal(indices, np.arange(len(indices))) else indices
+
+
+def _blocks(source: Path, first: int, step: int) -> Iterator[List[bytes]]:
+    """The lines of a text as bytes, every step-th from line `first` on, a block of the file at a time."""
+    line = 0
+    with open(source, "rb") as stream:
+        while block := stream.read(BLOCK):
+            lines = (block + stream.readline()).split(b"\n")
+            if not lines[-1]:
+                lines.pop()  # what follows the last newline
+            yield lines[(first - line) % step :: step]
+            line += len(lines)
+
+
+def _one_ahead(pool: ThreadPoolExecutor, function: Callable[[Any], Any], values: Iterator[Any]) -> Iterator[Any]:
+    """The function's results in order, the next one being made in the pool while the last one is used."""
+    futures = [pool.submit(function, value) for value in islice(values, 1)]
+    for value in values:
+        futures.append(pool.submit(function, value))
+        yield futures.pop(0).result()
+    for future in futures:
+        yield future.result()
+
+
+class _Progress:
+    """Logs now and then how many sentences of a file are written."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.start = name, time.monotonic()
+        self.reported = self.start
+
+    def update(self, sentences: int) -> None:
+        now = time.monotonic()
+        if now - self.reported >= SECONDS_BETWEEN_REPORTS:
+            logger.info("%s: %d sentences written, %.0f a second", self.name, sentences, sentences / (now - self.start))
+            self.reported = now

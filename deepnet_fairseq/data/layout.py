@@ -1,18 +1,21 @@
 """OPUS-100's directory layout: names, pairs, and files read, counted, written and checked.
 
 A corpus is a folder with `supervised/{a}-{b}/opus.{a}-{b}-{train,dev,test}.{a|b}` and `zero-shot/{a}-{b}/opus.{a}-{b}-test.{a|b}`, the two
-languages of a pair in alphabetical order. Every file is plain UTF-8 with one sentence a line.
+languages of a pair in alphabetical order. Test sets beside OPUS-100's own lie likewise in `test-sets/{name}/{a}-{b}`. Every file is plain
+UTF-8 with one sentence a line.
 """
 
 import gzip
 import os
 from pathlib import Path
-from typing import IO, Iterable, Iterator, List, Tuple
+from types import MappingProxyType
+from typing import IO, Iterable, Iterator, List, Mapping, Tuple
 
 Pair = Tuple[str, str]
 
-SUPERVISED_SPLITS = ("train", "dev", "test")
-ZERO_SHOT_SPLITS = ("test",)
+# The parts of a corpus; a further test set is a part of its own, see part_of_test_set.
+SUPERVISED, ZERO_SHOT = "supervised", "zero-shot"
+TEST_SETS = "test-sets"
 
 
 class DataError(ValueError):
@@ -36,16 +39,20 @@ def pair_name(pair: Pair) -> str:
     return f"{pair[0]}-{pair[1]}"
 
 
-def splits_of(zero_shot: bool) -> Tuple[str, ...]:
-    """The splits that a pair has: zero-shot pairs are only ever tested."""
-    return ZERO_SHOT_SPLITS if zero_shot else SUPERVISED_SPLITS
+def part_of_test_set(name: str) -> str:
+    """The part of a corpus that holds a further test set."""
+    return f"{TEST_SETS}/{name}"
 
 
-def corpus_file(root: Path, pair: Pair, split: str, language: str, zero_shot: bool = False) -> Path:
+def splits_of(part: str) -> Tuple[str, ...]:
+    """The splits that a part's pairs have: all but supervised ones are only ever tested."""
+    return ("train", "dev", "test") if part == SUPERVISED else ("test",)
+
+
+def corpus_file(root: Path, pair: Pair, split: str, language: str, part: str = SUPERVISED) -> Path:
     """Where the sentences of one language, pair and split stand."""
     if language not in pair:
         raise DataError(f"{language!r} is not a language of the pair {pair_name(pair)}")
-    part = "zero-shot" if zero_shot else "supervised"
     return Path(root) / part / pair_name(pair) / f"opus.{pair_name(pair)}-{split}.{language}"
 
 
@@ -89,12 +96,12 @@ def count_lines(path: Path) -> int:
     return lines
 
 
-def write_pair(root: Path, pair: Pair, split: str, sentences: Iterable[Tuple[str, str]], zero_shot: bool = False) -> int:
+def write_pair(root: Path, pair: Pair, split: str, sentences: Iterable[Tuple[str, str]], part: str = SUPERVISED) -> int:
     """Write aligned sentences (in the pair's order), each file beside its name and then renamed; return how many.
 
     Raises DataError for a sentence with a line break in it.
     """
-    paths = [corpus_file(root, pair, split, language, zero_shot) for language in pair]
+    paths = [corpus_file(root, pair, split, language, part) for language in pair]
     beside = [path.with_name(path.name + ".partial") for path in paths]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     count = 0
@@ -109,9 +116,9 @@ def write_pair(root: Path, pair: Pair, split: str, sentences: Iterable[Tuple[str
     return count
 
 
-def check_pair(root: Path, pair: Pair, split: str, zero_shot: bool = False) -> int:
+def check_pair(root: Path, pair: Pair, split: str, part: str = SUPERVISED) -> int:
     """The number of lines on both sides of a split. Raises DataError if a file is missing, or the two sides differ."""
-    paths = [corpus_file(root, pair, split, language, zero_shot) for language in pair]
+    paths = [corpus_file(root, pair, split, language, part) for language in pair]
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path} is missing; prepare the corpus again")
@@ -122,6 +129,9 @@ def check_pair(root: Path, pair: Pair, split: str, zero_shot: bool = False) -> i
     return counts[0]
 
 
-def corpus_parts(supervised: Iterable[Pair], zero_shot: Iterable[Pair]) -> List[Tuple[Pair, bool]]:
-    """Every pair of a corpus with whether it is a zero-shot one, in the order in which all steps go through them."""
-    return [(pair, False) for pair in supervised] + [(pair, True) for pair in zero_shot]
+def corpus_parts(
+    supervised: Iterable[Pair], zero_shot: Iterable[Pair], test_sets: Mapping[str, Iterable[Pair]] = MappingProxyType({})
+) -> List[Tuple[Pair, str]]:
+    """Every pair of a corpus with its part, in the order in which all steps go through them."""
+    parts = [(pair, SUPERVISED) for pair in supervised] + [(pair, ZERO_SHOT) for pair in zero_shot]
+    return parts + [(pair, part_of_test_set(name)) for name, pairs in sorted(test_sets.items()) for pair in sorted(pairs)]

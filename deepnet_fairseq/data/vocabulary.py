@@ -8,15 +8,17 @@ import io
 import logging
 import random
 import re
+import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import sentencepiece
 from fairseq.data import Dictionary
 
 from deepnet_fairseq.data.layout import DataError, Pair, corpus_file, count_lines, normalise_spaces, read_lines
+from deepnet_fairseq.data.manifest import file_record
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ class VocabularyConfig:
     byte_fallback: bool = False  # spell characters without a piece in 256 byte pieces instead of <unk>
     sampling_temperature: float = 5.0  # 1 = languages as frequent as they are, larger = more even
     sample_lines: int = 1000000  # lines of all languages together that the trainer sees; no more than the corpus has
+    hard_limit: bool = True  # false: take fewer pieces than size where the text yields no more
+    language_tags: bool = False  # a piece for each language's tag, __de__: fairseq adds them itself, but behind the others
+    model: Optional[str] = None  # a SentencePiece model that is there already; everything above, but language_tags, is then its own
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -52,6 +57,26 @@ class VocabularyConfig:
         for name in ("size", "sample_lines"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.model is not None and self.language_tags:
+            raise DataError("language_tags is true, but pieces cannot be added to a given model; fairseq adds the tags itself")
+
+    def resolve_paths(self, folder: Path) -> None:
+        """Take a relative path of a model as relative to the folder, which is the config file's."""
+        if self.model is not None:
+            self.model = str((Path(folder) / self.model).resolve())
+
+    def fingerprint(self) -> Dict[str, Any]:
+        """What the vocabulary depends on beside the corpus. Raises DataError for a missing model."""
+        if self.model is None:
+            return asdict(self)
+        if not Path(self.model).is_file():
+            raise DataError(f"vocabulary.model: there is no file {self.model}")
+        return {"model": self.model, "sha256": file_record(Path(self.model))["sha256"]}
+
+
+def language_tag(language: str) -> str:
+    """fairseq's tag of a language (--lang-tok-style multilingual)."""
+    return f"__{language}__"
 
 
 def sample_sizes(lines: Mapping[str, int], temperature: float, total: int) -> Dict[str, int]:
@@ -92,16 +117,32 @@ def balanced_sample(corpus_root: Path, pairs: Sequence[Pair], config: Vocabulary
         number = 0
         for path in files[language]:
             for line in read_lines(path):
-                yield from [normalise_spaces(line)] * (rounds + once_more[number])
+                if times := rounds + once_more[number]:
+                    yield from [normalise_spaces(line)] * times
                 number += 1
 
 
-def train_vocabulary(config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], directory: Path) -> None:
-    """Train on the training side of the supervised pairs; write spm.model and dict.txt into the directory.
+def train_vocabulary(
+    config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], directory: Path, languages: Sequence[str] = ()
+) -> Dict[str, Any]:
+    """Train on the training side of the supervised pairs, or take the given model; write spm.model and dict.txt into the directory.
 
-    Raises DataError if the text yields fewer pieces than config.size, or config.size is too small for its characters.
+    Args: languages: those that get a tag, if the config asks for tags.
+
+    Returns what came of it: the number of pieces. Raises DataError if the text yields fewer pieces than config.size (with a hard limit), or
+    config.size is too small for its characters, and for a given model that fairseq cannot work with.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    if config.model is None:
+        (directory / MODEL_NAME).write_bytes(_train(config, corpus_root, pairs, languages))
+    else:
+        shutil.copyfile(config.model, directory / MODEL_NAME)
+    write_dictionary(directory)
+    return {"pieces": load_model(directory).get_piece_size()}
+
+
+def _train(config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], languages: Sequence[str]) -> bytes:
+    """The serialised model."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -109,10 +150,13 @@ def train_vocabulary(config: VocabularyConfig, corpus_root: Path, pairs: Sequenc
             # A model_prefix would be stored in the model, which then differed from folder to folder.
             model_writer=model,
             vocab_size=config.size,
+            hard_vocab_limit=config.hard_limit,
             model_type=config.model_type,
             character_coverage=config.character_coverage,
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
+            # Control symbols have ids, but text that looks like one is never encoded as one.
+            control_symbols=[language_tag(language) for language in languages] if config.language_tags else [],
             # References aren't normalised either, so the model must be able to produce what they hold.
             normalization_rule_name="identity",
             num_threads=TRAINER_THREADS,
@@ -122,8 +166,7 @@ def train_vocabulary(config: VocabularyConfig, corpus_root: Path, pairs: Sequenc
         )
     except (RuntimeError, OSError) as error:
         raise _explain(error, config) from error
-    (directory / MODEL_NAME).write_bytes(model.getvalue())
-    write_dictionary(directory)
+    return model.getvalue()
 
 
 def _explain(error: Exception, config: VocabularyConfig) -> DataError:
@@ -141,19 +184,35 @@ def _explain(error: Exception, config: VocabularyConfig) -> DataError:
 
 
 def load_model(directory: Path) -> sentencepiece.SentencePieceProcessor:
-    """The vocabulary's model. Raises DataError if there is none."""
+    """The vocabulary's model. Raises DataError if there is none, or what is there is none."""
     path = directory / MODEL_NAME
     if not path.is_file():
         raise DataError(f"{path} is missing; run scripts/prepare.sh first")
-    return sentencepiece.SentencePieceProcessor(model_file=str(path))
+    try:
+        return sentencepiece.SentencePieceProcessor(model_file=str(path))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"{path} is not a SentencePiece model: {str(error).splitlines()[0]}") from error
+
+
+def load_dictionary(directory: Path) -> Dictionary:
+    """The vocabulary as fairseq's dictionary."""
+    return Dictionary.load(str(directory / DICTIONARY_NAME))
 
 
 def write_dictionary(directory: Path) -> None:
-    """Write the model's pieces as fairseq's dict.txt, without the four that fairseq's Dictionary adds by itself."""
+    """Write the model's pieces as fairseq's dict.txt, in the model's order, without the four that fairseq's Dictionary adds by itself.
+
+    A model trained here has the same ids in both; a given one may have its special pieces elsewhere. Raises DataError for a given model
+    with a piece that fairseq cannot read back.
+    """
     model = load_model(directory)
     dictionary = Dictionary()
-    for piece_id in range(dictionary.nspecial, model.get_piece_size()):
-        added = dictionary.add_symbol(model.id_to_piece(piece_id))
-        if added != piece_id:
-            raise DataError(f"piece {model.id_to_piece(piece_id)!r} has id {piece_id} in {MODEL_NAME} but {added} in fairseq's dictionary")
+    special = {*dictionary.symbols}
+    for piece_id in range(model.get_piece_size()):
+        piece = model.id_to_piece(piece_id)
+        if model.is_unknown(piece_id) or piece in special:
+            continue
+        if piece != "".join(piece.split()) or not piece:
+            raise DataError(f"{MODEL_NAME}: piece {piece_id}, {piece!r}, has white space in it, at which fairseq would split it")
+        dictionary.add_symbol(piece)
     dictionary.save(str(directory / DICTIONARY_NAME))

@@ -2,22 +2,30 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List
+from types import MappingProxyType
+from typing import Iterable, List, Mapping
 
-from deepnet_fairseq.data.layout import Pair, corpus_file, sort_pair
+from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, Pair, corpus_file, part_of_test_set, sort_pair
 
 
 @dataclass(frozen=True)
 class Direction:
-    """From one language into another."""
+    """From one language into another, tested on one set."""
 
     source: str
     target: str
     zero_shot: bool = False  # never seen in training
+    test_set: str = ""  # a further test set of the corpus, such as newstest2017; "" is the corpus's own
 
     @property
     def name(self) -> str:
-        return f"{self.source}-{self.target}"
+        """The direction, after the name of its test set if that is not the corpus's own: de-en, newstest2017.de-en."""
+        return f"{self.test_set}.{self.source}-{self.target}" if self.test_set else f"{self.source}-{self.target}"
+
+    @property
+    def subset(self) -> str:
+        """What fairseq-generate calls it: --gen-subset."""
+        return self.test_set or "test"
 
     def sources(self, corpus: Path) -> Path:
         """The test sentences to translate, as plain text."""
@@ -28,10 +36,15 @@ class Direction:
         return self._test_file(corpus, self.target)
 
     def _test_file(self, corpus: Path, language: str) -> Path:
-        return corpus_file(corpus, sort_pair(self.source, self.target), "test", language, self.zero_shot)
+        part = part_of_test_set(self.test_set) if self.test_set else ZERO_SHOT if self.zero_shot else SUPERVISED
+        return corpus_file(corpus, sort_pair(self.source, self.target), "test", language, part)
 
 
-def both_ways(supervised: Iterable[Pair], zero_shot: Iterable[Pair]) -> List[Direction]:
-    """Every pair in both directions, the supervised ones first."""
-    pairs = [(pair, False) for pair in supervised] + [(pair, True) for pair in zero_shot]
-    return [Direction(s, t, untrained) for (a, b), untrained in pairs for s, t in ((a, b), (b, a))]
+def both_ways(
+    supervised: Iterable[Pair], zero_shot: Iterable[Pair], test_sets: Mapping[str, Iterable[Pair]] = MappingProxyType({})
+) -> List[Direction]:
+    """Every pair in both directions, the supervised ones first, those of further test sets last."""
+    trained = list(supervised)
+    sets = [(pair, False, "") for pair in trained] + [(pair, True, "") for pair in zero_shot]
+    sets += [(pair, pair not in trained, name) for name, pairs in sorted(test_sets.items()) for pair in sorted(pairs)]
+    return [Direction(s, t, untrained, name) for (a, b), untrained, name in sets for s, t in ((a, b), (b, a))]

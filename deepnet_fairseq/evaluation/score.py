@@ -56,17 +56,19 @@ def score_lines(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
 
 
 def mean_scores(scores: Mapping[Direction, Score], pivot: str) -> Dict[str, Mean]:
-    """The means that papers report: into and out of the pivot, over all supervised directions, and over the zero-shot ones.
+    """The means that papers report: into and out of the pivot, over all supervised and all zero-shot directions, and on further test sets.
 
     A group without directions is left out.
     """
-    supervised = [direction for direction in scores if not direction.zero_shot]
+    supervised = [direction for direction in scores if not direction.zero_shot and not direction.test_set]
     groups: Dict[str, List[Direction]] = {
         f"X→{pivot}": [direction for direction in supervised if direction.target == pivot],
         f"{pivot}→X": [direction for direction in supervised if direction.source == pivot],
         ALL_SUPERVISED: supervised,
         ZERO_SHOT: [direction for direction in scores if direction.zero_shot],
     }
+    for name in sorted({direction.test_set for direction in scores} - {""}):
+        groups[name] = [direction for direction in scores if direction.test_set == name]
     return {
         name: Mean(fmean(scores[d].bleu for d in group), fmean(scores[d].chrf for d in group), len(group))
         for name, group in groups.items()

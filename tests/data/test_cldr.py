@@ -11,37 +11,42 @@ from typing import Dict, List, Set, Tuple
 
 import pytest
 
+from deepnet_fairseq.data.cleaning_filters import CleaningConfig
 from deepnet_fairseq.data.corpora.cldr import CldrConfig, build
 from deepnet_fairseq.data.corpora.cldr_phrases import Phrasebook, country_name, locale_of, moment, price, quantity
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
-from deepnet_fairseq.data.layout import DataError, check_pair, corpus_file, read_lines
+from deepnet_fairseq.data.corpora.inputs import Inputs
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.data.jobs import Jobs
+from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, check_pair, corpus_file, read_lines
 
+INPUTS = Inputs(Downloads(Path("none")), CleaningConfig(), Jobs())
 SMALL = CldrConfig(
     languages=["de", "ja", "ar"], zero_shot=["ja-de", "ar-de"], train_lines=300, dev_lines=23, test_lines=31, countries=9, years=2
 )
 
 
 def digest(root: Path) -> Dict[str, str]:
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("*")) if path.is_file()
-    }
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("opus.*"))}
 
 
-def text(root: Path, pair: Tuple[str, str], split: str, language: str, zero_shot: bool = False) -> List[str]:
-    return list(read_lines(corpus_file(root, pair, split, language, zero_shot)))
+def text(root: Path, pair: Tuple[str, str], split: str, language: str, part: str = SUPERVISED) -> List[str]:
+    return list(read_lines(corpus_file(root, pair, split, language, part)))
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cldr")
-    build(SMALL, root)
+    build(SMALL, root, INPUTS)
     return root
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_process(corpus: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from deepnet_fairseq.data.corpora.cldr import CldrConfig, build\n"
-        f"build({SMALL!r}, Path(sys.argv[1]))"
+        "from deepnet_fairseq.data.cleaning import CleaningConfig; from deepnet_fairseq.data.corpora.inputs import Inputs\n"
+        "from deepnet_fairseq.data.download import Downloads; from deepnet_fairseq.data.jobs import Jobs\n"
+        f"build({SMALL!r}, Path(sys.argv[1]), Inputs(Downloads(Path('none')), CleaningConfig(), Jobs()))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
@@ -49,7 +54,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process(corpus: Path, tmp_pat
 
 
 def test_another_seed_gives_other_sentences(corpus: Path, tmp_path: Path) -> None:
-    build(replace(SMALL, seed=2), tmp_path)
+    build(replace(SMALL, seed=2), tmp_path, INPUTS)
     assert digest(tmp_path).keys() == digest(corpus).keys()
     assert not set(digest(tmp_path).values()) & set(digest(corpus).values())
 
@@ -58,8 +63,8 @@ def test_every_split_has_the_lines_asked_for_on_both_sides(corpus: Path) -> None
     for pair in SMALL.supervised_pairs():
         assert [check_pair(corpus, pair, split) for split in ("train", "dev", "test")] == [300, 23, 31]
     for pair in SMALL.zero_shot_pairs():
-        assert check_pair(corpus, pair, "test", zero_shot=True) == 31
-        assert not corpus_file(corpus, pair, "train", pair[0], zero_shot=True).exists()
+        assert check_pair(corpus, pair, "test", part=ZERO_SHOT) == 31
+        assert not corpus_file(corpus, pair, "train", pair[0], part=ZERO_SHOT).exists()
 
 
 def test_no_sentence_of_a_language_stands_in_two_splits_of_any_pair(corpus: Path) -> None:
@@ -70,7 +75,7 @@ def test_no_sentence_of_a_language_stands_in_two_splits_of_any_pair(corpus: Path
                 sentences.setdefault((language, split), set()).update(text(corpus, pair, split, language))
     for pair in SMALL.zero_shot_pairs():
         for language in pair:
-            sentences[language, "test"].update(text(corpus, pair, "test", language, zero_shot=True))
+            sentences[language, "test"].update(text(corpus, pair, "test", language, part=ZERO_SHOT))
     for language in SMALL.all_languages():
         train, dev, test = (sentences[language, split] for split in ("train", "dev", "test"))
         assert not train & dev and not train & test and not dev & test
@@ -87,7 +92,7 @@ def test_a_training_sentence_has_one_translation(corpus: Path) -> None:
 def test_test_sets_are_parallel_over_all_languages(corpus: Path) -> None:
     english = [text(corpus, pair, "test", "en") for pair in SMALL.supervised_pairs()]
     assert english[0] == english[1] == english[2]
-    assert text(corpus, ("de", "ja"), "test", "ja", zero_shot=True) == text(corpus, ("en", "ja"), "test", "ja")
+    assert text(corpus, ("de", "ja"), "test", "ja", part=ZERO_SHOT) == text(corpus, ("en", "ja"), "test", "ja")
 
 
 def test_text_is_composed_and_free_of_odd_spaces_and_direction_marks(corpus: Path) -> None:
@@ -131,10 +136,10 @@ def test_a_small_kind_enumerates_distinct_contents(kind: str) -> None:
 def test_the_whole_of_a_small_inventory_can_be_used(tmp_path: Path) -> None:
     # 4 countries taken 3 at a time, in order
     config = replace(SMALL, kinds=["choice"], countries=4, train_lines=20, dev_lines=2, test_lines=2)
-    build(config, tmp_path)
+    build(config, tmp_path, INPUTS)
     assert check_pair(tmp_path, ("de", "en"), "train") == 20
     with pytest.raises(DataError, match="21 [+] 2 [+] 2 per pair, but the inventory yields only 24 distinct"):
-        build(replace(config, train_lines=21), tmp_path)
+        build(replace(config, train_lines=21), tmp_path, INPUTS)
 
 
 def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
@@ -186,5 +191,5 @@ def test_a_wrong_config_is_explained(changes: dict, message: str) -> None:
 )
 def test_an_inventory_that_does_not_suffice_is_explained(tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        build(replace(SMALL, **changes), tmp_path)
+        build(replace(SMALL, **changes), tmp_path, INPUTS)
     assert not list(tmp_path.iterdir())

@@ -1,14 +1,18 @@
 """The user's own files: what is kept, what is dropped, what is refused."""
 
 import gzip
-import logging
+import hashlib
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 
+from deepnet_fairseq.data.cleaning_filters import CleaningConfig
 from deepnet_fairseq.data.corpora.files import FilesConfig, PairFiles, ZeroShotFiles, build
-from deepnet_fairseq.data.layout import DataError, corpus_file, read_lines
+from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.data.jobs import Jobs
+from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, corpus_file, read_lines
 
 TEXTS = {
     "train.de": ["Tag", "Nacht", "", "Tag", "ein  Test", "Haus", "Regen", "Baum"],
@@ -56,37 +60,64 @@ def make_config(folder: Path, **train: Any) -> FilesConfig:
     return config
 
 
-def sentences(root: Path, pair: tuple, split: str, zero_shot: bool = False) -> List[tuple]:
-    left, right = (read_lines(corpus_file(root, pair, split, language, zero_shot)) for language in pair)
+def sentences(root: Path, pair: tuple, split: str, part: str = SUPERVISED) -> List[tuple]:
+    left, right = (read_lines(corpus_file(root, pair, split, language, part)) for language in pair)
     return list(zip(left, right, strict=True))
 
 
-def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        build(make_config(folder), folder / "out")
+def make(folder: Path, out: str, config: Optional[FilesConfig] = None, **cleaning: Any) -> Counts:
+    """Build the corpus in the folder out; return its counts."""
+    downloads = Downloads(folder / "downloads")
+    counts = build(config or make_config(folder), folder / out, Inputs(downloads, CleaningConfig(**cleaning), Jobs()))
+    assert not (folder / "downloads").exists()
+    return counts
+
+
+def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path) -> None:
+    counts = make(folder, "out")
     # dropped: an empty side, a repeated pair, German of the test set (but for a space), English of dev, German of the zero-shot test set
     assert sentences(folder / "out", ("de", "en"), "train") == [("Tag", "day"), ("Nacht", "night"), ("Baum", "zero shot")]
     # the zero-shot French stands in en-fr's training data
     assert sentences(folder / "out", ("en", "fr"), "train") == [("day of", "jour")]
-    assert "files de-en train: 3 pairs of 8 kept; dropped: 3 in dev or test, 1 repeated, 1 with an empty side" in caplog.text
-    assert "files de-en dev: 2 pairs of 3 kept; dropped: 1 in test" in caplog.text
+    assert list(counts) == ["supervised/de-en", "supervised/en-fr", "zero-shot/de-fr"]
+    train = counts["supervised/de-en"]["train"]
+    assert (train["read"], train["kept"]) == (8, 3)
+    assert train["dropped"] == {"with an empty side": 1, "in dev or test": 3, "repeated": 1}
+    # of dev, a pair with an empty side says nothing about a model, and "Nullschuss" is tested on
+    assert counts["supervised/de-en"]["dev"]["dropped"] == {"with an empty side": 1, "in test": 1}
+    assert sentences(folder / "out", ("de", "en"), "dev") == [("Entwicklung", "a dev sentence")]
 
 
-def test_dev_loses_test_sentences_and_keeps_empty_lines_aligned(folder: Path) -> None:
-    build(make_config(folder), folder / "out")
-    assert sentences(folder / "out", ("de", "en"), "dev") == [("Entwicklung", "a dev sentence"), ("", "empty too")]
+def test_test_sets_keep_every_line_empty_ones_too(folder: Path) -> None:
+    make(folder, "out")
     assert sentences(folder / "out", ("de", "en"), "test") == [("ein Test", "a test"), ("", "x")]
-    assert sentences(folder / "out", ("de", "fr"), "test", zero_shot=True) == [("Nullschuss", "zéro"), ("Regen", "pluie")]
+    assert sentences(folder / "out", ("de", "fr"), "test", part=ZERO_SHOT) == [("Nullschuss", "zéro"), ("Regen", "pluie")]
+
+
+def test_sources_are_recorded_with_their_checksums(folder: Path) -> None:
+    inputs = Inputs(Downloads(folder / "downloads"), CleaningConfig(), Jobs())
+    build(make_config(folder), folder / "out", inputs)
+    records = {record["name"]: record for record in inputs.downloads.records}
+    assert sorted(records) == sorted(TEXTS)
+    content = (folder / "train.de").read_bytes()
+    assert records["train.de"]["size"] == len(content)
+    assert records["train.de"]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_cleaning_is_what_the_config_says(folder: Path) -> None:
+    counts = make(folder, "out", drop_held_out=False, drop_repeated=False, max_length=8)
+    assert counts["supervised/de-en"]["train"]["dropped"] == {"with an empty side": 1, "too long": 3}
+    assert ("Tag", "day") == sentences(folder / "out", ("de", "en"), "train")[0] == sentences(folder / "out", ("de", "en"), "train")[2]
 
 
 def test_compressed_and_several_files_read_like_one_plain_file(folder: Path) -> None:
-    build(make_config(folder), folder / "plain")
+    make(folder, "plain")
     for language in ("de", "en"):
         lines = [f"{line}\n".encode() for line in TEXTS[f"train.{language}"]]
         (folder / f"part1.{language}.gz").write_bytes(gzip.compress(b"".join(lines[:5])))
         (folder / f"part2.{language}").write_bytes(b"".join(lines[5:]))
     parts = {language: [f"part1.{language}.gz", f"part2.{language}"] for language in ("de", "en")}
-    build(make_config(folder, **parts), folder / "parts")
+    make(folder, "parts", make_config(folder, **parts))
     assert sentences(folder / "parts", ("de", "en"), "train") == sentences(folder / "plain", ("de", "en"), "train")
 
 
@@ -120,14 +151,14 @@ def damage_everything_held_out(folder: Path) -> None:
         (damage_utf8, r"train\.de, line 8: not UTF-8"),
         (damage_length, r"corpus\.pairs\.en-de\.train: .*train\.de has 1 lines but .*train\.en has 8"),
         (damage_existence, r"corpus\.pairs\.en-fr\.dev\.fr: there is no file .*dev\.fr"),
-        (damage_everything_held_out, r"corpus\.pairs\.en-fr\.train: no sentences are left; dropped: 2 in dev or test"),
+        (damage_everything_held_out, r"supervised/en-fr train: no sentences are left of 2; .*dropped: 2 in dev or test"),
     ],
     ids=["utf-8", "length", "existence", "nothing left"],
 )
 def test_unusable_files_are_named(folder: Path, damage: Any, message: str) -> None:
     damage(folder)
     with pytest.raises(DataError, match=message):
-        build(make_config(folder), folder / "out")
+        make(folder, "out")
 
 
 SIDES: Dict[str, Any] = {"en": "a.en", "de": "a.de"}

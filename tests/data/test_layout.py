@@ -6,27 +6,43 @@ from pathlib import Path
 import pytest
 
 from deepnet_fairseq.data.layout import (
+    SUPERVISED,
+    ZERO_SHOT,
     DataError,
     check_pair,
     corpus_file,
+    corpus_parts,
     count_lines,
     normalise_spaces,
     parse_pair,
+    part_of_test_set,
     read_lines,
     write_pair,
 )
 
 
 @pytest.mark.parametrize(
-    ("pair", "split", "language", "zero_shot", "expected"),
+    ("pair", "split", "language", "part", "expected"),
     [  # names as in OPUS-100's own archive
-        (("el", "en"), "train", "el", False, "supervised/el-en/opus.el-en-train.el"),
-        (("en", "zu"), "dev", "en", False, "supervised/en-zu/opus.en-zu-dev.en"),
-        (("de", "fr"), "test", "fr", True, "zero-shot/de-fr/opus.de-fr-test.fr"),
+        (("el", "en"), "train", "el", SUPERVISED, "supervised/el-en/opus.el-en-train.el"),
+        (("en", "zu"), "dev", "en", SUPERVISED, "supervised/en-zu/opus.en-zu-dev.en"),
+        (("de", "fr"), "test", "fr", ZERO_SHOT, "zero-shot/de-fr/opus.de-fr-test.fr"),
+        (("de", "en"), "test", "de", part_of_test_set("newstest2017"), "test-sets/newstest2017/de-en/opus.de-en-test.de"),
     ],
 )
-def test_corpus_file_is_named_as_in_opus100(pair: tuple, split: str, language: str, zero_shot: bool, expected: str) -> None:
-    assert corpus_file(Path("root"), pair, split, language, zero_shot) == Path("root") / expected
+def test_corpus_file_is_named_as_in_opus100(pair: tuple, split: str, language: str, part: str, expected: str) -> None:
+    assert corpus_file(Path("root"), pair, split, language, part) == Path("root") / expected
+
+
+def test_the_parts_of_a_corpus_come_in_one_order() -> None:
+    parts = corpus_parts([("de", "en")], [("de", "fr")], {"ted": [("en", "fr"), ("de", "en")], "flores": [("de", "en")]})
+    assert parts == [
+        (("de", "en"), SUPERVISED),
+        (("de", "fr"), ZERO_SHOT),
+        (("de", "en"), "test-sets/flores"),
+        (("de", "en"), "test-sets/ted"),
+        (("en", "fr"), "test-sets/ted"),
+    ]
 
 
 def test_corpus_file_refuses_a_language_outside_the_pair() -> None:

@@ -10,7 +10,10 @@ from typing import Dict, List
 import pytest
 from fairseq.data import indexed_dataset
 
-from deepnet_fairseq.commands.prepare import format_table, main, prepare
+from deepnet_fairseq.commands import prepare as command
+from deepnet_fairseq.commands.prepare import format_table, main
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.data.jobs import Jobs
 from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.recipe import Recipe, load_recipe
 
@@ -21,6 +24,7 @@ corpus: {{kind: cldr, languages: [de, ja], zero_shot: [de-ja], train_lines: 120,
 vocabulary: {{size: 300}}
 training: {{arch: deepnet_transformer, encoder-langtok: tgt, lr: 5.0e-4}}
 """
+DOWNLOADS = Downloads(Path("downloads"))
 LINES = {"de-en": {"train": 120, "dev": 12, "test": 14}, "en-ja": {"train": 120, "dev": 12, "test": 14}, "de-ja": {"test": 14}}
 
 
@@ -29,6 +33,10 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(CONFIG.format(work_dir=tmp_path / "work"), encoding="utf-8")
     return path
+
+
+def prepare(recipe: Recipe) -> Dict[str, Dict[str, int]]:
+    return command.prepare(recipe, DOWNLOADS, Jobs())
 
 
 def edited(config: Path, old: str, new: str) -> Recipe:
@@ -58,7 +66,7 @@ def test_prepare_makes_every_line_binary(config: Path) -> None:
             for language in pair.split("-"):
                 prefix = recipe.data_bin / f"{'valid' if split == 'dev' else split}.{pair}.{language}"
                 assert len(indexed_dataset.make_dataset(str(prefix), impl="mmap")) == lines
-    assert sorted(path.name for path in recipe.work_dir.iterdir()) == ["corpus", "data-bin", "vocabulary"]
+    assert sorted(path.name for path in recipe.work_dir.iterdir()) == ["corpus", "data-bin", "manifest.json", "vocabulary"]
 
 
 def test_a_second_run_does_nothing_and_says_the_same(config: Path) -> None:
@@ -77,14 +85,14 @@ def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(config: Path, mon
     before = state(recipe.work_dir)
     assert not recipe.data_bin.exists()
     assert prepare(recipe) == LINES
-    assert changed(before, state(recipe.work_dir), recipe.work_dir) == ["data-bin"]
+    assert changed(before, state(recipe.work_dir), recipe.work_dir) == ["data-bin", "manifest.json"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "steps"),
     [
-        ("seed: 1", "seed: 2", ["corpus", "data-bin", "vocabulary"]),
-        ("size: 300", "size: 310", ["data-bin", "vocabulary"]),
+        ("seed: 1", "seed: 2", ["corpus", "data-bin", "manifest.json", "vocabulary"]),
+        ("size: 300", "size: 310", ["data-bin", "manifest.json", "vocabulary"]),
         ("lr: 5.0e-4", "lr: 6.0e-4", []),
     ],
     ids=["corpus", "vocabulary", "training"],
@@ -133,7 +141,6 @@ def test_the_script_prints_a_table_alone_on_stdout(config: Path) -> None:
     result = subprocess.run([ROOT / "scripts/prepare.sh", str(config), "--workers", "2"], capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stdout == format_table(LINES) + "\n"
-    assert "fairseq-preprocess --source-lang de --target-lang en" in result.stderr
 
 
 def test_the_table_has_a_row_per_pair() -> None:

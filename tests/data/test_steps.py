@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.data.steps import Step
+from deepnet_fairseq.data.steps import LEDGER_NAME, Step
 
 
 def make_step(folder: Path, content: str, inputs: dict) -> Step:
@@ -71,3 +71,27 @@ def test_someone_elses_folder_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "out/thesis.txt").touch()
     with pytest.raises(DataError, match="was not made by this step"):
         make_step(tmp_path / "out", "", {}).is_finished()
+
+
+def test_finished_parts_of_an_interrupted_step_are_kept_for_the_same_inputs_only(tmp_path: Path) -> None:
+    def interrupted(target: Path) -> None:
+        (target / "de-en").write_text("done")
+        (target / "en-fr.partial").write_text("half")
+        (target / "sub/.scratch").mkdir(parents=True)
+        (target / "sub/.scratch/half").touch()
+        (target / LEDGER_NAME).write_text('["de-en", 1]\n')
+        raise KeyboardInterrupt
+
+    found = []
+
+    def go_on(target: Path) -> None:
+        found.append(sorted(path.name for path in target.iterdir() if path.name != "begun.json"))
+
+    for seed in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            Step(tmp_path / f"out{seed}", {"seed": seed}, interrupted).run()
+        Step(tmp_path / f"out{seed}", {"seed": 1}, go_on).run()
+    assert found == [["de-en", "en-fr.partial", LEDGER_NAME, "sub"], []]
+    # neither the ledger nor half-written files reach the result
+    assert sorted(path.name for path in (tmp_path / "out1").rglob("*")) == ["de-en", "prepared.json", "sub"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out1", "out2"]

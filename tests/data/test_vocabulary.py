@@ -9,6 +9,7 @@ from typing import List
 import pytest
 import sentencepiece
 from fairseq.data import Dictionary
+from fairseq.data.multilingual.multilingual_utils import augment_dictionary
 
 from deepnet_fairseq.data.layout import DataError, write_pair
 from deepnet_fairseq.data.vocabulary import VocabularyConfig, balanced_sample, load_model, sample_sizes, train_vocabulary
@@ -133,6 +134,46 @@ def test_a_size_that_the_text_cannot_give_is_explained(corpus: Path, tmp_path: P
         train(replace(CONFIG, size=size, model_type=model_type), corpus, tmp_path)
 
 
+def test_a_soft_limit_takes_what_the_text_yields(corpus: Path, tmp_path: Path) -> None:
+    model = train(replace(CONFIG, size=5000, hard_limit=False), corpus, tmp_path)
+    assert 90 < model.get_piece_size() < 5000
+    assert len(Dictionary.load(str(tmp_path / "dict.txt"))) == model.get_piece_size()
+
+
+def test_language_tags_are_pieces_that_text_never_becomes(corpus: Path, tmp_path: Path) -> None:
+    train_vocabulary(replace(CONFIG, language_tags=True), corpus, PAIRS, tmp_path, ["de", "en", "fr", "zu"])
+    model, dictionary = load_model(tmp_path), Dictionary.load(str(tmp_path / "dict.txt"))
+    tags = [f"__{language}__" for language in ("de", "en", "fr", "zu")]
+    assert [dictionary.index(tag) for tag in tags] == [4, 5, 6, 7] == [model.piece_to_id(tag) for tag in tags]
+    size = len(dictionary)
+    augment_dictionary(dictionary, ["de", "zu"], "multilingual")  # what fairseq's multilingual tasks do
+    assert len(dictionary) == size
+    assert not {4, 5, 6, 7} & set(model.encode("__de__ __en__"))
+
+
+def test_a_given_model_is_taken_as_it_is(corpus: Path, tmp_path: Path) -> None:
+    train(CONFIG, corpus, tmp_path / "first")
+    given = VocabularyConfig(model="first/spm.model")
+    given.resolve_paths(tmp_path)
+    assert train_vocabulary(given, corpus, PAIRS, tmp_path / "second") == {"pieces": CONFIG.size}
+    for name in ("spm.model", "dict.txt"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    before = given.fingerprint()
+    train(replace(CONFIG, size=80), corpus, tmp_path / "first")
+    assert given.fingerprint() != before
+
+
+def test_a_given_model_that_is_none_is_named(corpus: Path, tmp_path: Path) -> None:
+    given = VocabularyConfig(model="spm.model")
+    given.resolve_paths(tmp_path / "given")
+    with pytest.raises(DataError, match=r"vocabulary\.model: there is no file \S*given/spm\.model"):
+        given.fingerprint()
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/spm.model").write_text("no model")
+    with pytest.raises(DataError, match=r"spm\.model is not a SentencePiece model"):
+        train_vocabulary(given, corpus, PAIRS, tmp_path / "vocabulary")
+
+
 def test_a_language_without_text_is_named(tmp_path: Path) -> None:
     write_pair(tmp_path, ("de", "en"), "train", [])
     with pytest.raises(DataError, match="no training sentences in de, en"):
@@ -146,6 +187,7 @@ def test_a_language_without_text_is_named(tmp_path: Path) -> None:
         ({"sampling_temperature": 0.5}, "it must be at least 1"),
         ({"character_coverage": 1.5}, "it must lie above 0"),
         ({"sample_lines": 0}, "sample_lines is 0"),
+        ({"model": "spm.model", "language_tags": True}, "pieces cannot be added to a given model"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -95,3 +95,24 @@ def test_both_ways_of_every_pair_supervised_first() -> None:
     assert [d.name for d in found] == ["de-en", "en-de", "en-zu", "zu-en", "de-zu", "zu-de"]
     assert found[3].sources(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
     assert found[5].references(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
+
+
+def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -> None:
+    found = both_ways([("de", "en")], [("de", "fr")], {"ted": [("de", "en"), ("de", "fr")], "flores200": [("de", "en")]})
+    assert [d.name for d in found[4:]] == ["flores200.de-en", "flores200.en-de", "ted.de-en", "ted.en-de", "ted.de-fr", "ted.fr-de"]
+    assert [(d.subset, d.zero_shot) for d in (found[0], found[2], found[4], found[8])] == [
+        ("test", False),
+        ("test", True),
+        ("flores200", False),
+        ("ted", True),
+    ]
+    assert found[5].sources(Path("c")) == Path("c/test-sets/flores200/de-en/opus.de-en-test.en")
+    means = mean_scores({direction: score(place, place) for place, direction in enumerate(found)}, "en")
+    assert {name: (mean.bleu, mean.directions) for name, mean in means.items()} == {
+        "X→en": (0, 1),
+        "en→X": (1, 1),
+        "all supervised": (0.5, 2),
+        "zero-shot": (2.5, 2),
+        "flores200": (4.5, 2),
+        "ted": (7.5, 4),
+    }

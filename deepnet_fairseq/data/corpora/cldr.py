@@ -3,19 +3,20 @@
 Needs no network. The bytes depend only on the config and on Babel's version (which carries CLDR).
 """
 
-import logging
+import json
 import random
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import babel
 
+from deepnet_fairseq.data.cleaning import SplitCounts
 from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
-from deepnet_fairseq.data.layout import DataError, Pair, pair_name, parse_pair, sort_pair, write_pair
-
-logger = logging.getLogger(__name__)
+from deepnet_fairseq.data.corpora.inputs import LEDGER_NAME, Counts, Inputs
+from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, pair_name, parse_pair, sort_pair, write_pair
 
 LISTED_AT_ONCE = 100000  # contents of a kind; of more, one after another is drawn until it is a new one
 
@@ -31,6 +32,7 @@ class CldrConfig(InventorySizes):
     pivot: str = "en"  # the language of all supervised pairs
     seed: int = 1
     train_lines: int = 10000  # sentences per supervised pair; each pair draws its own
+    train_lines_of: Dict[str, int] = field(default_factory=dict)  # language -> another number for its pair, such as {yo: 500}
     dev_lines: int = 500  # the same contents in all pairs
     test_lines: int = 500  # the same contents in all pairs, zero-shot ones too
     zero_shot: List[str] = field(default_factory=list)  # pairs that are only tested, such as de-fr
@@ -48,9 +50,15 @@ class CldrConfig(InventorySizes):
             raise DataError("languages is empty; list the languages besides the pivot, such as [de, fr]")
         if self.pivot in self.languages or len(set(self.languages)) < len(self.languages):
             raise DataError(f"languages is {self.languages}; name each language once, and leave the pivot {self.pivot!r} out")
+        numbers = {f"train_lines_of.{language}": lines for language, lines in self.train_lines_of.items()}
         for name in ("train_lines", "dev_lines", "test_lines", "countries", "currencies", "units", "language_names", "max_number", "years"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            numbers[name] = getattr(self, name)
+        for name, number in numbers.items():
+            if number < 1:
+                raise DataError(f"{name} is {number}; it must be at least 1")
+        strangers = [language for language in self.train_lines_of if language not in self.languages]
+        if strangers:
+            raise DataError(f"train_lines_of has {strangers[0]!r}, which is not one of the languages {self.languages}")
         if not 1 <= self.first_year <= 9999 - self.years:
             raise DataError(f"first_year is {self.first_year} and years {self.years}; dates must fall into the years 1 to 9998")
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -70,6 +78,12 @@ class CldrConfig(InventorySizes):
     def zero_shot_pairs(self) -> List[Pair]:
         return [parse_pair(name) for name in self.zero_shot]
 
+    def untested_pairs(self) -> List[Pair]:
+        return []
+
+    def test_sets(self) -> Dict[str, List[Pair]]:
+        return {}
+
     def all_languages(self) -> List[str]:
         return sorted([self.pivot, *self.languages])
 
@@ -78,24 +92,48 @@ class CldrConfig(InventorySizes):
         return {**asdict(self), "babel": babel.__version__}
 
 
-def build(config: CldrConfig, root: Path) -> None:
-    """Write the corpus into the folder root. Raises DataError when the inventory is too small for the lines asked for."""
-    sentences = Sentences(Phrasebook(config.all_languages(), config), list(dict.fromkeys(config.kinds)))
+def build(config: CldrConfig, root: Path, inputs: Inputs) -> Counts:
+    """Write the corpus into the folder root; return its counts. Raises DataError when the inventory is too small for what is asked for."""
+    sentences = _sentences(config)
     available = sum(sentences.count(kind) for kind in sentences.kinds)
-    if available < config.train_lines + config.dev_lines + config.test_lines:
+    if available < max(config.train_lines, *config.train_lines_of.values(), 0) + config.dev_lines + config.test_lines:
         raise _too_small(config, available)
     nothing_taken: Dict[str, Set[str]] = {language: set() for language in config.all_languages()}
     held_out = _draw(config, sentences, "held-out", config.dev_lines + config.test_lines, nothing_taken)
     dev, test = held_out[: config.dev_lines], held_out[config.dev_lines :]
+    jobs = {}
     for pair in config.supervised_pairs():
-        taken = {language: {said[language] for said in held_out} for language in pair}
-        train = _draw(config, sentences, pair_name(pair), config.train_lines, taken)
-        for split, contents in (("train", train), ("dev", dev), ("test", test)):
-            write_pair(root, pair, split, ((said[pair[0]], said[pair[1]]) for said in contents))
-        logger.info("cldr %s: %d train, %d dev, %d test", pair_name(pair), len(train), len(dev), len(test))
+        sides = [[{language: said[language] for language in pair} for said in part] for part in (dev, test)]
+        jobs[f"{SUPERVISED}/{pair_name(pair)}"] = (config, root, pair, *sides)
+    counts: Counts = inputs.jobs.run(_build_pair, jobs, "cldr", root / LEDGER_NAME)
     for pair in config.zero_shot_pairs():
-        write_pair(root, pair, "test", ((said[pair[0]], said[pair[1]]) for said in test), zero_shot=True)
-        logger.info("cldr %s (zero-shot): %d test", pair_name(pair), len(test))
+        lines = write_pair(root, pair, "test", ((said[pair[0]], said[pair[1]]) for said in test), part=ZERO_SHOT)
+        counts[f"{ZERO_SHOT}/{pair_name(pair)}"] = {"test": asdict(SplitCounts(lines, lines, {}))}
+    return counts
+
+
+def _build_pair(config: CldrConfig, root: Path, pair: Pair, dev: List[Said], test: List[Said]) -> Dict[str, Dict]:
+    """Draw a pair's training sentences and write all its splits; return their counts."""
+    taken = {language: {said[language] for said in dev + test} for language in pair}
+    [language] = [language for language in pair if language != config.pivot]
+    wanted = config.train_lines_of.get(language, config.train_lines)
+    train = _draw(config, _sentences(config), pair_name(pair), wanted, taken)
+    counts = {}
+    for split, contents in (("train", train), ("dev", dev), ("test", test)):
+        lines = write_pair(root, pair, split, ((said[pair[0]], said[pair[1]]) for said in contents))
+        counts[split] = asdict(SplitCounts(lines, lines, {}))
+    return counts
+
+
+def _sentences(config: CldrConfig) -> Sentences:
+    """The sentences of a config; the last config's are kept, since choosing words that all languages have takes a while."""
+    return _sentences_of(json.dumps(asdict(config)))
+
+
+@lru_cache(maxsize=1)
+def _sentences_of(config_as_json: str) -> Sentences:
+    config = CldrConfig(**json.loads(config_as_json))
+    return Sentences(Phrasebook(config.all_languages(), config), list(dict.fromkeys(config.kinds)))
 
 
 def _draw(config: CldrConfig, sentences: Sentences, name: str, wanted: int, taken: Dict[str, Set[str]]) -> List[Said]:

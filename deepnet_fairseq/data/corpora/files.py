@@ -1,22 +1,16 @@
-"""The user's own parallel files, cleaned and copied into OPUS-100's layout.
+"""The user's own parallel files, named in the config pair by pair, cleaned as `cleaning` says and written in OPUS-100's layout."""
 
-Dropped from the training data: pairs with an empty side, pairs with a side that stands in any dev or test set of its language, and repeated
-pairs. From dev: pairs with a side that stands in a test set. Test sets stay as they are.
-"""
-
-import hashlib
-import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
-from deepnet_fairseq.data.layout import DataError, Pair, count_lines, normalise_spaces, pair_name, parse_pair, read_lines, write_pair
-
-logger = logging.getLogger(__name__)
-
-HeldOut = Dict[str, Set[str]]  # language -> its dev and test sentences
+from deepnet_fairseq.data.corpora.build import Source, build_parts
+from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.corpora.test_sets import FurtherTests
+from deepnet_fairseq.data.corpora.unpacked import unpacking
+from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, count_lines, pair_name, parse_pair
+from deepnet_fairseq.data.manifest import file_record
 
 
 @dataclass
@@ -41,6 +35,7 @@ class FilesConfig:
 
     pairs: Dict[str, PairFiles] = field(default_factory=dict)  # supervised pairs, such as en-de
     zero_shot: Dict[str, ZeroShotFiles] = field(default_factory=dict)  # pairs that are only tested
+    further_tests: FurtherTests = field(default_factory=FurtherTests)
     pivot: str = "en"  # the language that the report's averages (to it, from it) are about
     seed: int = 1  # nothing is drawn at random here; every corpus has one
 
@@ -58,6 +53,7 @@ class FilesConfig:
                 raise DataError(f"{key} has {sorted(sides)}; it needs the files of {pair[0]} and {pair[1]}")
             for language, paths in sides.items():
                 sides[language] = _as_paths(f"{key}.{language}", paths)
+        self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
 
     def resolve_paths(self, folder: Path) -> None:
         """Take relative paths as relative to the folder, which is the config file's."""
@@ -71,6 +67,12 @@ class FilesConfig:
     def zero_shot_pairs(self) -> List[Pair]:
         return [parse_pair(name) for name in self.zero_shot]
 
+    def untested_pairs(self) -> List[Pair]:
+        return []
+
+    def test_sets(self) -> Dict[str, List[Pair]]:
+        return self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
+
     def all_languages(self) -> List[str]:
         return sorted({language for pair in self.supervised_pairs() + self.zero_shot_pairs() for language in pair})
 
@@ -78,7 +80,12 @@ class FilesConfig:
         """What the corpus depends on: the config, and each file's size and time of change. Raises DataError for a missing file."""
         self.check_existence()
         files = sorted({path for _, _, sides in self.sides() for paths in sides.values() for path in paths})
-        return {**asdict(self), "files": [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in files]}
+        further = self.further_tests.fingerprint()
+        return {
+            **asdict(self),
+            "further_tests": further,
+            "files": [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in files],
+        }
 
     def check_existence(self) -> None:
         """Raise DataError, naming the key, for a missing file."""
@@ -115,65 +122,20 @@ def _as_paths(key: str, value: Any) -> List[str]:
     return list(paths)
 
 
-def build(config: FilesConfig, root: Path) -> None:
-    """Write the corpus into the folder root. Raises DataError for missing, unequal or malformed files, and for a pair left without text."""
+def build(config: FilesConfig, root: Path, inputs: Inputs) -> Counts:
+    """Write the corpus into the folder root; return its counts.
+
+    Raises DataError for missing, unequal or malformed files, and for a pair left without text.
+    """
     config.check_existence()
     config.check_lengths()
-    tests: HeldOut = {language: set() for language in config.all_languages()}
-    held_out: HeldOut = {language: set() for language in config.all_languages()}
+    sources = []
     for key, pair, sides in config.sides():
-        if key.endswith(".train"):
-            continue
-        for sentences in read_pair(pair, sides):
-            for language, sentence in zip(pair, sentences, strict=True):
-                # An empty line isn't a sentence that training could leak.
-                if sentence:
-                    held_out[language].add(sentence)
-                    if key.endswith(".test"):
-                        tests[language].add(sentence)
-    for name, files in config.pairs.items():
-        pair = parse_pair(name)
-        write_pair(root, pair, "test", read_pair(pair, files.test))
-        _write_filtered(root, pair, "dev", read_pair(pair, files.dev), tests)
-        _write_filtered(root, pair, "train", read_pair(pair, files.train), held_out)
-    for name, files in config.zero_shot.items():
-        pair = parse_pair(name)
-        write_pair(root, pair, "test", read_pair(pair, files.test), zero_shot=True)
-
-
-def read_pair(pair: Pair, sides: Dict[str, List[str]]) -> Iterator[Tuple[str, str]]:
-    """Aligned sentences, with one plain space between words; the files must be equally long."""
-    left, right = (chain.from_iterable(read_lines(Path(path)) for path in sides[language]) for language in pair)
-    return ((normalise_spaces(a), normalise_spaces(b)) for a, b in zip(left, right, strict=True))
-
-
-def _write_filtered(root: Path, pair: Pair, split: str, sentences: Iterator[Tuple[str, str]], held_out: HeldOut) -> None:
-    """Write a pair's train or dev without what doesn't belong there, and log how much that was."""
-    dropped: Counter = Counter()
-    kept = write_pair(root, pair, split, _filtered(pair, split, sentences, held_out, dropped))
-    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())) or "none"
-    logger.info("files %s %s: %d pairs of %d kept; dropped: %s", pair_name(pair), split, kept, kept + sum(dropped.values()), counts)
-    if not kept:
-        raise DataError(f"corpus.pairs.{pair_name(pair)}.{split}: no sentences are left; dropped: {counts}")
-
-
-def _filtered(
-    pair: Pair, split: str, sentences: Iterator[Tuple[str, str]], held_out: HeldOut, dropped: Counter
-) -> Iterator[Tuple[str, str]]:
-    seen: Set[bytes] = set()
-    left, right = (held_out[language] for language in pair)
-    for a, b in sentences:
-        if a in left or b in right:
-            dropped["in dev or test" if split == "train" else "in test"] += 1
-        elif split == "dev":
-            yield a, b
-        elif not a or not b:
-            dropped["with an empty side"] += 1
-        else:
-            # Eight bytes a pair rather than its text: the corpus may be larger than memory.
-            digest = hashlib.blake2b(f"{a}\n{b}".encode(), digest_size=8).digest()
-            if digest in seen:
-                dropped["repeated"] += 1
-                continue
-            seen.add(digest)
-            yield a, b
+        kind, _, split = key.split(".")
+        files = {language: [Path(path) for path in paths] for language, paths in sides.items()}
+        sources.append(Source(pair, SUPERVISED if kind == "pairs" else ZERO_SHOT, split, files))
+    paths = dict.fromkeys(path for source in sources for side in source.files.values() for path in side)
+    inputs.downloads.records += [file_record(path) for path in paths]
+    with unpacking(root) as folder:
+        sources += config.further_tests.sources(config.supervised_pairs() + config.zero_shot_pairs(), inputs.downloads, folder)
+        return build_parts(root, sources, inputs)

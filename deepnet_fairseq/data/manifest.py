@@ -1,0 +1,59 @@
+"""What prepared data were made from: sources with checksums, filters, counts, vocabulary, versions. The same inputs give the same bytes."""
+
+import hashlib
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Dict
+
+MANIFEST_NAME = "manifest.json"
+TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacrebleu", "numpy")
+
+
+def write_manifest(folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]]) -> Path:
+    """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine."""
+    content = {"corpus": portable(corpus), "vocabulary": portable(vocabulary), "lines": lines, "tools": tool_versions()}
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    path = folder / MANIFEST_NAME
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        beside = path.with_name(path.name + ".partial")
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    return path
+
+
+def tool_versions() -> Dict[str, str]:
+    """The versions of everything that has a say in the bytes."""
+    found = {"python": platform.python_version(), "unicode": _unicode_version()}
+    for name in TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def file_record(path: Path, address: str = "") -> Dict[str, Any]:
+    """Name, address, size in bytes and SHA-256 of a file that text was read from."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return {"name": path.name, "address": address, "size": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def portable(value: Any) -> Any:
+    """The value with absolute paths cut down to file names: where things lie on this machine doesn't matter."""
+    if isinstance(value, dict):
+        return {key: portable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [portable(part) for part in value]
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
+
+
+def _unicode_version() -> str:
+    import unicodedata
+
+    return unicodedata.unidata_version

@@ -1,0 +1,93 @@
+"""The same work over many pairs: here, in processes and through submitit, with the same results, errors and restarts."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+
+from deepnet_fairseq.data.jobs import Jobs, Restartable, read_ledger
+from deepnet_fairseq.data.layout import DataError, count_lines, read_lines
+
+
+def count_strictly(path: Path) -> int:
+    """Lines of a UTF-8 file; any other is a DataError."""
+    return len(list(read_lines(path)))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Dict[str, List[Any]]:
+    """Five files of 0 to 4 lines, by name."""
+    for lines in range(5):
+        (tmp_path / f"{lines}.txt").write_text("x\n" * lines)
+    return {f"pair {lines}": [tmp_path / f"{lines}.txt"] for lines in range(5)}
+
+
+LINES = {f"pair {lines}": lines for lines in range(5)}
+
+
+@pytest.fixture(params=["here", "processes", "submitit"])
+def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
+    kinds = {
+        "here": Jobs(),
+        "processes": Jobs(workers=2),
+        "submitit": Jobs(cluster="local", log_dir=tmp_path / "logs", parameters={"timeout_min": 2, "cpus_per_task": 1}),
+    }
+    return kinds[request.param]
+
+
+def test_every_way_of_running_gives_the_same_results_in_the_order_asked_for(jobs: Jobs, files: Dict[str, List[Any]]) -> None:
+    results = jobs.run(count_lines, files, "count")
+    assert list(results.items()) == list(LINES.items())
+
+
+def test_every_way_names_the_job_that_failed(jobs: Jobs, files: Dict[str, List[Any]], tmp_path: Path) -> None:
+    (tmp_path / "3.txt").unlink()
+    with pytest.raises(DataError, match="^pair 3: FileNotFoundError: .*3.txt"):
+        jobs.run(count_lines, files, "count")
+
+
+def test_a_data_error_comes_through_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "latin1.txt").write_bytes(b"fine\nM\xfcnchen\n")
+    with pytest.raises(DataError, match=r"^\S*latin1\.txt, line 2: not UTF-8"):
+        Jobs().run(count_strictly, {"de-en": [tmp_path / "latin1.txt"]}, "count")
+
+
+@pytest.mark.parametrize("jobs", ["here", "processes"], indirect=True)
+def test_finished_jobs_are_not_run_again(jobs: Jobs, files: Dict[str, List[Any]], tmp_path: Path) -> None:
+    ledger = tmp_path / "finished.jsonl"
+    first = dict(list(files.items())[:2])
+    jobs.run(count_lines, first, "count", ledger)
+    for name in first:
+        files[name][0].unlink()  # running them again would fail
+    assert jobs.run(count_lines, files, "count", ledger) == LINES
+    assert sorted(read_ledger(ledger)) == sorted(LINES)
+
+
+def test_results_are_kept_up_to_the_job_that_failed(files: Dict[str, List[Any]], tmp_path: Path) -> None:
+    ledger = tmp_path / "finished.jsonl"
+    (tmp_path / "3.txt").unlink()
+    with pytest.raises(DataError):
+        Jobs().run(count_lines, files, "count", ledger)
+    assert read_ledger(ledger) == {"pair 0": 0, "pair 1": 1, "pair 2": 2}
+
+
+def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -> None:
+    ledger = tmp_path / "finished.jsonl"
+    whole = json.dumps(["de-en", 3]) + "\n"
+    ledger.write_text(whole + '["en-fr", 1')
+    assert read_ledger(ledger) == {"de-en": 3}
+    assert ledger.read_text() == whole
+    assert read_ledger(tmp_path / "none") == {}
+
+
+def test_an_option_that_submitit_does_not_have_is_refused(files: Dict[str, List[Any]], tmp_path: Path) -> None:
+    jobs = Jobs(cluster="local", log_dir=tmp_path / "logs", parameters={"coffee_breaks": 3})
+    with pytest.raises(DataError, match="--cluster-option: submitit refuses it: .*coffee_breaks"):
+        jobs.run(count_lines, files, "count")
+
+
+def test_a_preempted_job_goes_back_to_the_queue_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("a\nb\n")
+    again = Restartable("de-en", count_lines).checkpoint(tmp_path / "two.txt")
+    assert again.function(*again.args, **again.kwargs) == {"result": 2}
