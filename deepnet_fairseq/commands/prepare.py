@@ -14,7 +14,7 @@ from deepnet_fairseq.data.binarize import binarize
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import CLUSTERS, Jobs
+from deepnet_fairseq.data.jobs import CLUSTERS, Jobs, log_messages_alone
 from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.data.manifest import MANIFEST_NAME, file_record, write_manifest
 from deepnet_fairseq.data.steps import Step
@@ -179,7 +179,5 @@ def format_table(lines: Dict[str, Dict[str, int]]) -> str:
 
 
 if __name__ == "__main__":
-    # fairseq has set logging up by now. Its loggers stay at warnings.
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING, force=True)
-    logging.getLogger("deepnet_fairseq").setLevel(logging.INFO)
+    log_messages_alone()  # fairseq has set logging up by now
     sys.exit(main())

@@ -56,7 +56,8 @@ def extract(
         # Only the system's own errors have a number; zlib's and bz2's haven't.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{archive}: cannot be unpacked into {folder}: {error}") from error
-        raise DataError(f"{archive}: cannot be unpacked: {type(error).__name__}: {error}; remove it to fetch it again") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise DataError(f"{archive}: cannot be unpacked: {reason}; remove it to fetch it again") from error
     except BaseException:
         shutil.rmtree(partial)
         raise

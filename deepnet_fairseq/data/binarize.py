@@ -86,8 +86,9 @@ def binarize(
             todo[f"{name}/{number}"] = (corpus_root, vocabulary_dir, folder, part, pair, chosen, (number, shards))
         for split, count in lines.items():
             counts.setdefault(pair_name(pair), {})[_split_name(part, split)] = count
-    threads = max(1, jobs.workers // max(1, len(todo)))
-    jobs.run(binarize_pair, {name: (*values, threads) for name, values in todo.items()}, "binarizing", data_bin / LEDGER_NAME)
+    jobs.run(
+        binarize_pair, {name: (*values, jobs.threads(len(todo))) for name, values in todo.items()}, "binarizing", data_bin / LEDGER_NAME
+    )
     return counts
 
 
@@ -152,7 +153,6 @@ class Encoder:
         self.model = load_model(vocabulary_dir)
         self.threads = threads
         dictionary = load_dictionary(vocabulary_dir)
-        self.eos = dictionary.eos()
         self.dtype = indexed_dataset.best_fitting_int_dtype(len(dictionary))
         self.index_writer: Callable = indexed_dataset.MMapIndexedDataset.Index.writer
         self.indices = _indices_of_pieces(self.model, dictionary)
@@ -178,22 +178,21 @@ class Encoder:
         return len(sizes)
 
     def _encode(self, lines: List[bytes]) -> List[List[int]]:
-        return self.model.encode(lines, out_type=int, num_threads=self.threads)
+        return self.model.encode(lines, out_type=int, num_threads=self.threads, add_eos=True)
 
     def _to_indices(self, ids: List[List[int]]) -> Tuple[np.ndarray, np.ndarray]:
-        """The dictionary indices of a block, one sentence after another with </s> after each, and their lengths."""
+        """The dictionary indices of a block, one sentence after another, and their lengths."""
         lengths = np.fromiter(map(len, ids), np.int32, len(ids))
-        ends = np.cumsum(lengths)
-        tokens = np.fromiter(chain.from_iterable(ids), np.int32, int(ends[-1]) if len(ids) else 0)
-        if self.indices is not None:
-            tokens = self.indices[tokens]
-        return np.insert(tokens, ends, self.eos).astype(self.dtype), lengths + 1
+        pieces = np.fromiter(chain.from_iterable(ids), np.int32, int(lengths.sum()))
+        indices = pieces if self.indices is None else self.indices[pieces]
+        return indices.astype(self.dtype), lengths
 
 
 def _indices_of_pieces(model: sentencepiece.SentencePieceProcessor, dictionary: Any) -> Optional[np.ndarray]:
     """Index of each piece id in fairseq's dictionary; None if they are the same. What the dictionary lacks is <unk>, as in fairseq."""
     indices = np.array([dictionary.index(model.id_to_piece(piece)) for piece in range(model.get_piece_size())], np.int32)
     indices[model.unk_id()] = dictionary.unk()
+    indices[model.eos_id()] = dictionary.eos()
     return None if np.array_equal(indices, np.arange(len(indices))) else indices
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -52,6 +53,12 @@ class Jobs:
                 bar.update()
         return {name: results[name] for name in arguments}
 
+    def threads(self, jobs: int) -> int:
+        """How many threads each of so many jobs may use: this machine's workers that would be idle, or a cluster's CPUs of a job."""
+        if self.cluster:
+            return int(self.parameters.get("cpus_per_task", 1))
+        return max(1, self.workers // max(1, jobs))
+
     def _each(self, function: Callable[..., Any], arguments: Dict[str, Tuple]) -> Iterator[Tuple[str, Any]]:
         """Names and results, as they come."""
         if self.cluster and arguments:
@@ -68,7 +75,7 @@ class Jobs:
         # A plain fork would copy the locks of torch's and sentencepiece's threads; the server has imported what jobs need, once.
         context = get_context("forkserver")
         context.set_forkserver_preload(["deepnet_fairseq"])
-        with ProcessPoolExecutor(min(self.workers, len(arguments)), context) as pool:
+        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, log_messages_alone) as pool:
             futures: Dict[Future, str] = {pool.submit(function, *values): name for name, values in arguments.items()}
             try:
                 for future in as_completed(futures):
@@ -85,7 +92,7 @@ class Jobs:
         try:
             executor.update_parameters(**{"name": "deepnet-prepare", **self._throttle(), **self.parameters})
         except (NameError, TypeError, ValueError) as error:
-            raise DataError(f"--cluster-option: submitit refuses it: {error}") from error
+            raise DataError(f"--cluster-option: submitit refuses it: {' '.join(str(error).split())}") from error
         with executor.batch():
             submitted = {name: executor.submit(Restartable(name, function), *values) for name, values in arguments.items()}
         logger.info("%d jobs handed to %s; their logs lie in %s", len(submitted), self.cluster, self.log_dir)
@@ -104,6 +111,12 @@ class Jobs:
 
     def _throttle(self) -> Dict[str, Any]:
         return {"slurm_array_parallelism": self.workers} if self.workers > 1 and self.cluster == "slurm" else {}
+
+
+def log_messages_alone() -> None:
+    """Let this process log to stderr as the commands do: our messages as they are, of everyone else's only warnings."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING, force=True)
+    logging.getLogger("deepnet_fairseq").setLevel(logging.INFO)
 
 
 class Restartable:

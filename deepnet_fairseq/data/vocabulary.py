@@ -203,9 +203,11 @@ def write_dictionary(directory: Path) -> None:
     """Write the model's pieces as fairseq's dict.txt, in the model's order, without the four that fairseq's Dictionary adds by itself.
 
     A model trained here has the same ids in both; a given one may have its special pieces elsewhere. Raises DataError for a given model
-    with a piece that fairseq cannot read back.
+    without an end of sentence, or with a piece that fairseq cannot read back.
     """
     model = load_model(directory)
+    if model.eos_id() < 0:
+        raise DataError(f"{MODEL_NAME}: has no piece for the end of a sentence; train it with eos_id=2, or any other but -1")
     dictionary = Dictionary()
     special = {*dictionary.symbols}
     for piece_id in range(model.get_piece_size()):

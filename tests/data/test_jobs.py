@@ -15,15 +15,16 @@ def count_strictly(path: Path) -> int:
     return len(list(read_lines(path)))
 
 
+SIZES = (0, 2, 4)
+LINES = {f"pair {lines}": lines for lines in SIZES}
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Dict[str, List[Any]]:
-    """Five files of 0 to 4 lines, by name."""
-    for lines in range(5):
+    """Three files of 0, 2 and 4 lines, by name."""
+    for lines in SIZES:
         (tmp_path / f"{lines}.txt").write_text("x\n" * lines)
-    return {f"pair {lines}": [tmp_path / f"{lines}.txt"] for lines in range(5)}
-
-
-LINES = {f"pair {lines}": lines for lines in range(5)}
+    return {f"pair {lines}": [tmp_path / f"{lines}.txt"] for lines in SIZES}
 
 
 @pytest.fixture(params=["here", "processes", "submitit"])
@@ -42,8 +43,8 @@ def test_every_way_of_running_gives_the_same_results_in_the_order_asked_for(jobs
 
 
 def test_every_way_names_the_job_that_failed(jobs: Jobs, files: Dict[str, List[Any]], tmp_path: Path) -> None:
-    (tmp_path / "3.txt").unlink()
-    with pytest.raises(DataError, match="^pair 3: FileNotFoundError: .*3.txt"):
+    (tmp_path / "4.txt").unlink()
+    with pytest.raises(DataError, match="^pair 4: FileNotFoundError: .*4.txt"):
         jobs.run(count_lines, files, "count")
 
 
@@ -66,10 +67,10 @@ def test_finished_jobs_are_not_run_again(jobs: Jobs, files: Dict[str, List[Any]]
 
 def test_results_are_kept_up_to_the_job_that_failed(files: Dict[str, List[Any]], tmp_path: Path) -> None:
     ledger = tmp_path / "finished.jsonl"
-    (tmp_path / "3.txt").unlink()
+    (tmp_path / "4.txt").unlink()
     with pytest.raises(DataError):
         Jobs().run(count_lines, files, "count", ledger)
-    assert read_ledger(ledger) == {"pair 0": 0, "pair 1": 1, "pair 2": 2}
+    assert read_ledger(ledger) == {"pair 0": 0, "pair 2": 2}
 
 
 def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -> None:
@@ -79,6 +80,20 @@ def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -
     assert read_ledger(ledger) == {"de-en": 3}
     assert ledger.read_text() == whole
     assert read_ledger(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "count", "threads"),
+    [
+        (Jobs(workers=8), 1, 8),
+        (Jobs(workers=8), 3, 2),
+        (Jobs(workers=2), 99, 1),
+        (Jobs(workers=8, cluster="slurm"), 1, 1),
+        (Jobs(workers=8, cluster="slurm", parameters={"cpus_per_task": 4}), 99, 4),
+    ],
+)
+def test_a_job_gets_the_threads_that_are_left_over(jobs: Jobs, count: int, threads: int) -> None:
+    assert jobs.threads(count) == threads
 
 
 def test_an_option_that_submitit_does_not_have_is_refused(files: Dict[str, List[Any]], tmp_path: Path) -> None:

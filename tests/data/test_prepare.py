@@ -1,6 +1,7 @@
 """The prepare command: from a config to binary data, once, and safe to run again."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -143,5 +144,67 @@ def test_the_script_prints_a_table_alone_on_stdout(config: Path) -> None:
     assert result.stdout == format_table(LINES) + "\n"
 
 
+def test_a_clusters_jobs_make_the_same_bytes(config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([str(config)]) == 0
+    alone = state(tmp_path / "work")
+    (tmp_path / "work").rename(tmp_path / "alone")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert main([str(config), "--cluster", "local", "--workers", "2", "--cluster-option", "timeout_min=5"]) == 0
+    made = {name: digest for name, (digest, _) in state(tmp_path / "work").items() if "/jobs/" not in name}
+    assert made == {name: digest for name, (digest, _) in alone.items()}
+    assert list((tmp_path / "work/jobs").glob("*_result.pkl"))  # it was the cluster that did it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cluster", "local", "--cluster-option", "timeout_min"], "--cluster-option timeout_min: write NAME=VALUE"),
+        (["--cluster", "local", "--cluster-option", "coffee=3"], "submitit refuses it"),
+        (["--workers", "0"], "--workers is 0; it must be at least 1"),
+        (["--source-dir", "nowhere"], "--source-dir nowhere: no such folder"),
+    ],
+    ids=["no value", "no such option", "no workers", "no folder"],
+)
+def test_a_wrong_call_is_explained(config: Path, capsys: pytest.CaptureFixture, arguments: List[str], message: str) -> None:
+    try:
+        assert main([str(config), *arguments]) == 1
+    except SystemExit as error:
+        assert error.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_another_prepare_on_the_same_folder_is_kept_away(config: Path, capsys: pytest.CaptureFixture) -> None:
+    recipe = load_recipe(config)
+    with command.lock(recipe.data_dir):
+        assert main([str(config)]) == 1
+    assert "another prepare.sh is at work there" in capsys.readouterr().err
+    assert main([str(config)]) == 0
+
+
+def test_data_that_several_configs_share_are_not_replaced(config: Path, tmp_path: Path) -> None:
+    shared = edited(config, "work_dir:", f"data_dir: {tmp_path}/data\nwork_dir:")
+    assert prepare(shared) == LINES
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["corpus", "data-bin", "manifest.json", "vocabulary"]
+    with pytest.raises(DataError, match=r"vocabulary was made from another config, and other trainings may use it"):
+        prepare(edited(config, "size: 300", "size: 310"))
+
+
+def test_the_manifest_says_what_the_data_were_made_from(config: Path) -> None:
+    recipe = load_recipe(config)
+    prepare(recipe)
+    content = json.loads((recipe.data_dir / "manifest.json").read_text(encoding="utf-8"))
+    assert content["lines"] == LINES
+    assert content["corpus"]["counts"]["supervised/de-en"]["train"]["kept"] == 120
+    assert content["vocabulary"]["pieces"] == 300
+    assert content["vocabulary"]["model_sha256"] == hashlib.sha256((recipe.vocabulary_dir / "spm.model").read_bytes()).hexdigest()
+    assert content["tools"]["fairseq"].startswith("0.12.2+deepnet.")
+    assert str(config.parent) not in json.dumps(content)
+
+
 def test_the_table_has_a_row_per_pair() -> None:
     assert format_table(LINES).splitlines() == ["pair\ttrain\tdev\ttest", "de-en\t120\t12\t14", "en-ja\t120\t12\t14", "de-ja\t-\t-\t14"]
+
+
+def test_the_table_has_a_column_for_further_test_sets() -> None:
+    assert format_table({"de-en": {"train": 1, "newstest2017": 3004}}) == "pair\ttrain\tdev\ttest\tnewstest2017\nde-en\t1\t-\t-\t3004"

@@ -4,7 +4,6 @@ Five languages (an, dz, hy, mn, yo) come with training text alone; 94 pairs, 188
 stand in training text, too, and are dropped from it by `cleaning`.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -15,12 +14,10 @@ from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpora.opus100_files import ARCHIVES, TRAIN_ONLY, WHOLE, ZERO_SHOT_ARCHIVE, ZERO_SHOT_LANGUAGES
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
-from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, corpus_file, pair_name, parse_pair, splits_of
 
 ARCHIVE_ROOT = "opus-100-corpus/v1.0"
 PUBLISHED_AS = ("pairs", "whole")
-DOWNLOADS_AT_ONCE = 4  # archives of single pairs
 PIVOT = "en"
 
 
@@ -44,6 +41,10 @@ class Opus100Config:
             raise DataError("pairs is empty; list some, such as [de-en], or leave it out for all 99")
         _check_pairs("pairs", self.pairs, list(ARCHIVES))
         _check_pairs("zero_shot", self.zero_shot, _published_zero_shot())
+        trained = {language for pair in self.supervised_pairs() for language in pair}
+        untrained = [(pair, language) for pair in self.zero_shot_pairs() for language in pair if language not in trained]
+        if untrained:
+            raise DataError(f"zero_shot has {pair_name(untrained[0][0])!r}, but {untrained[0][1]!r} is not one of the languages of pairs")
         self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
 
     def resolve_paths(self, folder: Path) -> None:
@@ -97,22 +98,13 @@ def build(config: Opus100Config, root: Path, inputs: Inputs) -> Counts:
             for part, pairs in parts.items():
                 sources += _unpack(inputs.downloads.fetch(WHOLE), folder / f"opus100-{part}", part, pairs)
         else:
-            for pair, archive in zip(parts[SUPERVISED], _fetch_all(inputs.downloads, parts[SUPERVISED]), strict=True):
+            archives = inputs.downloads.fetch_all([ARCHIVES[pair] for pair in parts[SUPERVISED]])
+            for pair, archive in zip(parts[SUPERVISED], archives, strict=True):
                 sources += _unpack(archive, folder / f"opus100-{pair_name(pair)}", SUPERVISED, [pair])
             if parts[ZERO_SHOT]:
                 sources += _unpack(inputs.downloads.fetch(ZERO_SHOT_ARCHIVE), folder / "opus100-zero-shot", ZERO_SHOT, parts[ZERO_SHOT])
         sources += config.further_tests.sources(parts[SUPERVISED] + parts[ZERO_SHOT], inputs.downloads, folder)
         return build_parts(root, sources, inputs)
-
-
-def _fetch_all(downloads: Downloads, pairs: Sequence[Pair]) -> List[Path]:
-    """The archives of single pairs, a few at a time."""
-    with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-        try:
-            return list(pool.map(downloads.fetch, [ARCHIVES[pair] for pair in pairs]))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _unpack(archive: Path, folder: Path, part: str, pairs: Sequence[Pair]) -> List[Source]:

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Measure speed and memory against stock fairseq, side by side in one run.
+#
+# usage: scripts/benchmark.sh NAME [options]
+#
+#   binarize   text to binary data, against spm_encode + fairseq-preprocess and against bare SentencePiece
+#   sampler    setting up an epoch of OPUS-100's 110 million directed examples, against translation_multi_simple_epoch
+#
+# `scripts/benchmark.sh NAME --help` lists the options. A table goes to stdout, progress to stderr; temporary files go to $TMPDIR and are
+# removed at the end. Figures mean something on an otherwise idle machine only.
+#
+# example: scripts/benchmark.sh binarize --lines 300000 --threads 2
+set -euo pipefail
+
+main() {
+  local root python
+  root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  # shellcheck source=scripts/common.sh
+  source "$root/scripts/common.sh"
+  case ${1:-} in
+    --help | -h)
+      print_header "$0"
+      exit 0
+      ;;
+    binarize | sampler) ;;
+    *)
+      print_header "$0" >&2
+      exit 2
+      ;;
+  esac
+  python=$(find_python "$root")
+  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "deepnet_fairseq.benchmarks.$1" "${@:2}"
+}
+
+main "$@"
