@@ -10,10 +10,10 @@
 #   --cluster KIND      spread the language pairs over a cluster's machines with submitit; `local` does the same on this machine
 #   --cluster-option NAME=VALUE   one of submitit's, such as slurm_partition=cpu or timeout_min=240; repeatable
 #
-# Writes corpus/, vocabulary/, data-bin/ and manifest.json (sources with checksums, filters, counts, versions) into the config's data_dir,
-# which is its work_dir unless it says otherwise, and a table of lines per pair to stdout. A finished step is skipped; one whose config has
-# changed is made anew, unless a training may have used it. A folder appears only when it is whole, and an interrupted run, run again, goes
-# on at the language pair it was at. Broken downloads are resumed.
+# Writes corpus/, vocabulary/, data-bin/, cleaning.tsv (what each filter dropped, by pair) and manifest.json (sources with checksums,
+# filters, counts, versions) into the config's data_dir, which is its work_dir unless it says otherwise, and a table of lines per pair to
+# stdout. A finished step is skipped; one whose config has changed is made anew, unless a training may have used it. A folder appears only
+# when it is whole, and an interrupted run, run again, goes on at the language pair it was at. Broken downloads are resumed.
 #
 # example: scripts/prepare.sh configs/opus100_12l.yaml --workers 16
 set -euo pipefail

@@ -16,7 +16,7 @@ from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.jobs import CLUSTERS, Jobs, log_messages_alone
 from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.data.manifest import MANIFEST_NAME, file_record, write_manifest
+from deepnet_fairseq.data.manifest import MANIFEST_NAME, REPORT_NAME, file_record, write_cleaning_report, write_manifest
 from deepnet_fairseq.data.steps import Step
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
@@ -43,7 +43,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         print("prepare.sh: interrupted; run it again to go on from where it was", file=sys.stderr)
         return 130
-    logger.info("sources, filters and counts: %s", recipe.data_dir / MANIFEST_NAME)
+    logger.info(
+        "what each filter dropped: %s; sources, filters and versions: %s", *(recipe.data_dir / n for n in (REPORT_NAME, MANIFEST_NAME))
+    )
     print(format_table(lines))
     return 0
 
@@ -95,6 +97,7 @@ def prepare(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> Dict[str, Dict[
             logger.info("%s: being made", step.directory)
             step.run()
         corpus, vocabulary, binary = steps
+        write_cleaning_report(recipe.data_dir, corpus.result()["counts"])
         model = file_record(recipe.vocabulary_dir / MODEL_NAME)
         write_manifest(
             recipe.data_dir,

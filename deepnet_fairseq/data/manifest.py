@@ -6,17 +6,39 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 MANIFEST_NAME = "manifest.json"
+REPORT_NAME = "cleaning.tsv"
 TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacrebleu", "numpy")
 
 
 def write_manifest(folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]]) -> Path:
     """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine."""
     content = {"corpus": portable(corpus), "vocabulary": portable(vocabulary), "lines": lines, "tools": tool_versions()}
-    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    path = folder / MANIFEST_NAME
+    return _write_if_new(folder / MANIFEST_NAME, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def write_cleaning_report(folder: Path, counts: Dict[str, Dict[str, Dict[str, Any]]]) -> Path:
+    """Write cleaning.tsv into the folder: what became of each pair and split, a column for each filter, and the sum of all training text.
+
+    Args: counts: by part and pair, then by split, a SplitCounts as a dict.
+    """
+    rows = [(name, split, found) for name, splits in counts.items() for split, found in splits.items()]
+    reasons = sorted({reason for _, _, found in rows for reason in found["dropped"]})
+    table = [["pair", "split", "read", "kept", *reasons]]
+    table += [[name, split, *map(str, _numbers(found, reasons))] for name, split, found in rows]
+    train = [_numbers(found, reasons) for _, split, found in rows if split == "train"]
+    table.append(["all", "train", *(str(sum(column)) for column in zip(*train, strict=True))])
+    return _write_if_new(folder / REPORT_NAME, "".join("\t".join(row) + "\n" for row in table))
+
+
+def _numbers(found: Dict[str, Any], reasons: List[str]) -> List[int]:
+    return [found["read"], found["kept"], *(found["dropped"].get(reason, 0) for reason in reasons)]
+
+
+def _write_if_new(path: Path, text: str) -> Path:
+    """Write a file whole or not at all, unless it is there already."""
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         beside = path.with_name(path.name + ".partial")
         beside.write_text(text, encoding="utf-8")

@@ -135,7 +135,7 @@ def _receive(response: requests.Response, partial: Path, start: int, total: Opti
         # Not iter_content: servers that call a .tgz a tar file in gzip encoding would have it unpacked, and no checksum would match.
         for block in response.raw.stream(BLOCK, decode_content=False):
             stream.write(block)
-            pass
+            stream.flush()
             bar.update(len(block))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from deepnet_fairseq.data.manifest import file_record, write_manifest
+from deepnet_fairseq.data.manifest import file_record, write_cleaning_report, write_manifest
 
 
 def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
@@ -32,3 +32,21 @@ def test_a_source_is_known_by_its_name_size_and_checksum(tmp_path: Path) -> None
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+
+
+def test_the_cleaning_report_has_a_row_per_split_and_a_column_per_filter(tmp_path: Path) -> None:
+    counts = {
+        "supervised/de-en": {
+            "train": {"read": 9, "kept": 5, "dropped": {"repeated": 1, "in dev or test": 3}, "changed": {"spaces": 2}, "notes": []},
+            "dev": {"read": 2, "kept": 1, "dropped": {"in test": 1}, "changed": {}, "notes": []},
+        },
+        "supervised/en-fr": {"train": {"read": 4, "kept": 2, "dropped": {"repeated": 2}, "changed": {}, "notes": []}},
+    }
+    rows = [line.split("\t") for line in write_cleaning_report(tmp_path, counts).read_text(encoding="utf-8").splitlines()]
+    assert rows == [
+        ["pair", "split", "read", "kept", "in dev or test", "in test", "repeated"],
+        ["supervised/de-en", "train", "9", "5", "3", "0", "1"],
+        ["supervised/de-en", "dev", "2", "1", "0", "1", "0"],
+        ["supervised/en-fr", "train", "4", "2", "0", "0", "2"],
+        ["all", "train", "13", "7", "3", "0", "3"],
+    ]

@@ -67,7 +67,7 @@ def test_prepare_makes_every_line_binary(config: Path) -> None:
             for language in pair.split("-"):
                 prefix = recipe.data_bin / f"{'valid' if split == 'dev' else split}.{pair}.{language}"
                 assert len(indexed_dataset.make_dataset(str(prefix), impl="mmap")) == lines
-    assert sorted(path.name for path in recipe.work_dir.iterdir()) == ["corpus", "data-bin", "manifest.json", "vocabulary"]
+    assert sorted(path.name for path in recipe.work_dir.iterdir()) == ["cleaning.tsv", "corpus", "data-bin", "manifest.json", "vocabulary"]
 
 
 def test_a_second_run_does_nothing_and_says_the_same(config: Path) -> None:
@@ -86,7 +86,7 @@ def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(config: Path, mon
     before = state(recipe.work_dir)
     assert not recipe.data_bin.exists()
     assert prepare(recipe) == LINES
-    assert changed(before, state(recipe.work_dir), recipe.work_dir) == ["data-bin", "manifest.json"]
+    assert changed(before, state(recipe.work_dir), recipe.work_dir) == ["cleaning.tsv", "data-bin", "manifest.json"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,13 @@ def test_another_prepare_on_the_same_folder_is_kept_away(config: Path, capsys: p
 def test_data_that_several_configs_share_are_not_replaced(config: Path, tmp_path: Path) -> None:
     shared = edited(config, "work_dir:", f"data_dir: {tmp_path}/data\nwork_dir:")
     assert prepare(shared) == LINES
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["corpus", "data-bin", "manifest.json", "vocabulary"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        "cleaning.tsv",
+        "corpus",
+        "data-bin",
+        "manifest.json",
+        "vocabulary",
+    ]
     with pytest.raises(DataError, match=r"vocabulary was made from another config, and other trainings may use it"):
         prepare(edited(config, "size: 300", "size: 310"))
 
@@ -200,6 +206,10 @@ def test_the_manifest_says_what_the_data_were_made_from(config: Path) -> None:
     assert content["vocabulary"]["model_sha256"] == hashlib.sha256((recipe.vocabulary_dir / "spm.model").read_bytes()).hexdigest()
     assert content["tools"]["fairseq"].startswith("0.12.2+deepnet.")
     assert str(config.parent) not in json.dumps(content)
+    report = (recipe.data_dir / "cleaning.tsv").read_text(encoding="utf-8").splitlines()
+    assert report[0].split("\t") == ["pair", "split", "read", "kept"]
+    assert report[1].split("\t") == ["supervised/de-en", "train", "120", "120"]
+    assert report[-1].split("\t") == ["all", "train", "240", "240"]
 
 
 def test_the_table_has_a_row_per_pair() -> None:
