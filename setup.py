@@ -26,10 +26,13 @@ setup(
     extras_require={
         # prepare.sh --cluster
         "cluster": ["submitit>=1.5,<2"],
-        # cleaning.identify_language
-        "langid": ["py3langid>=0.3,<0.5"],
+        # cleaning.identify_languages
+        "langid": ["py3langid>=0.4,<0.5"],
+        # the test set ted
+        "ted": ["sacremoses>=0.1,<0.2"],
         "test": [
-            "py3langid>=0.3,<0.5",
+            "py3langid>=0.4,<0.5",
+            "sacremoses>=0.1,<0.2",
             "submitit>=1.5,<2",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",

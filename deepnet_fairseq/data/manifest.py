@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "cleaning.tsv"
-TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacrebleu", "numpy")
+TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacremoses", "sacrebleu", "numpy")
 
 
 def write_manifest(folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]]) -> Path:
