@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlparse
 
 import pytest
+from fairseq.data.indexed_dataset import MMapIndexedDataset
 from sacrebleu.dataset import DATASETS
 from web_server import Answer, WebServer
 
+from deepnet_fairseq.commands import prepare
 from deepnet_fairseq.data.cleaning import CleaningConfig
 from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.download import Downloads, RemoteFile
@@ -182,3 +185,34 @@ def counted(read: int, kept: int, **dropped: int) -> Dict[str, Any]:
 def counts_of(counts: Mapping[str, Mapping[str, Mapping]], name: str) -> Dict[str, Dict[str, Any]]:
     """The counts of a pair's splits, without those of normalisation."""
     return {split: {key: found[key] for key in ("read", "kept", "dropped")} for split, found in counts[name].items()}
+
+
+def prepare_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, corpus: str, cleaning: str = "{}", arguments: Sequence[str] = ()
+) -> Dict[str, Any]:
+    """Run prepare.sh's command on a config with this corpus, in a folder; return the manifest, which agrees with the other results."""
+    monkeypatch.chdir(folder)
+    sections = [
+        f"corpus: {corpus}",
+        f"cleaning: {cleaning}",
+        "vocabulary: {size: 2000, hard_limit: false}",
+        "training: {arch: deepnet_transformer}",
+    ]
+    (folder / "experiment.yaml").write_text("\n".join(sections), encoding="utf-8")
+    assert prepare.main(["experiment.yaml", *arguments]) == 0
+    work = folder / "runs/experiment"
+    manifest = json.loads((work / "manifest.json").read_text(encoding="utf-8"))
+    report = [line.split("\t") for line in (work / "cleaning.tsv").read_text(encoding="utf-8").splitlines()]
+    counts = manifest["corpus"]["counts"]
+    rows = {(row[0], row[1]): dict(zip(report[0][2:], map(int, row[2:]), strict=True)) for row in report[1:-1]}
+    assert rows.keys() == {(name, split) for name, splits in counts.items() for split in splits}
+    for (name, split), row in rows.items():
+        found = counts[name][split]
+        assert {"read": found["read"], "kept": found["kept"], **found["dropped"]} == {
+            key: value for key, value in row.items() if value or key in ("read", "kept")
+        }
+        part, _, pair = name.rpartition("/")
+        subset = part.removeprefix("test-sets/") if part.startswith("test-sets/") else {"dev": "valid"}.get(split, split)
+        for language in pair.split("-"):
+            assert len(MMapIndexedDataset.Index(str(work / f"data-bin/{subset}.{pair}.{language}.idx"))) == found["kept"]
+    return manifest

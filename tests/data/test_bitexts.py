@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import pytest
-from published import corpus_files, counted, counts_of, make_inputs, read_pair
+from published import corpus_files, counted, counts_of, make_inputs, prepare_all, read_pair
 
 from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build, read_list
 from deepnet_fairseq.data.jobs import Jobs
@@ -177,3 +177,11 @@ def test_a_pair_left_without_training_text_is_refused(texts: Path) -> None:
     (texts / "texts" / "en-fr.en").write_text("A trial!\na trial\n")
     with pytest.raises(DataError, match=r"supervised/en-fr train: no sentences are left of 2; .* 2 in dev or test"):
         build(make_config(texts), texts / "corpus", make_inputs(texts))
+
+
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = ", ".join(f"{split}: texts/{split}.tsv" for split in ("train", "dev", "test"))
+    manifest = prepare_all(texts, monkeypatch, f"{{kind: bitexts, {lists}, pivot: fr}}")
+    assert [record["name"] for record in manifest["corpus"]["sources"]] == sorted(FILES)
+    assert manifest["lines"]["de-fr"] == {"train": 3, "dev": 1, "test": 1}
+    assert manifest["lines"]["es-fr"] == {"test": 1}

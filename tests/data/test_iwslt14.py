@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from published import Published, corpus_files, counted, counts_of, iwslt_tags, iwslt_xml, make_inputs, read_pair, tar_gz
+from published import Published, corpus_files, counted, counts_of, iwslt_tags, iwslt_xml, make_inputs, prepare_all, read_pair, tar_gz
 
 from deepnet_fairseq.data.corpora import iwslt14
 from deepnet_fairseq.data.corpora.iwslt14 import ARCHIVE, PAIR, TESTS, Iwslt14Config, build, talk_lines
@@ -133,3 +133,12 @@ def test_a_file_that_the_archive_lacks_is_named(published: Published, monkeypatc
 def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Iwslt14Config(**settings)
+
+
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = prepare_all(tmp_path, monkeypatch, "{kind: iwslt14}", "{length_unit: words, max_length: 175, max_length_ratio: 1.5}")
+    assert manifest["corpus"]["sources"] == published.records()
+    assert manifest["corpus"]["cleaning"]["max_length"] == 175
+    assert manifest["lines"]["de-en"]["test"] == 10 and manifest["lines"]["de-en"]["dev"] == 2

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from published import Published, corpus_files, counted, counts_of, gz, make_inputs, read_pair
+from published import Published, corpus_files, counted, counts_of, gz, make_inputs, prepare_all, read_pair
 
 from deepnet_fairseq.data.corpora import multi30k
 from deepnet_fairseq.data.corpora.multi30k import FILES, LATER_TESTS, Multi30kConfig, build
@@ -129,3 +129,13 @@ def test_addresses_are_pinned_to_a_commit_before_a_branch() -> None:
     first, second = multi30k.ADDRESSES
     assert re.search(r"/[0-9a-f]{40}/data/task1/raw/$", first)
     assert second.endswith("/master/data/task1/raw/")
+
+
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = prepare_all(tmp_path, monkeypatch, "{kind: multi30k, tests: [test_2018_flickr]}")
+    fetched = [record for record in published.records() if "_2017_" not in record["name"]]
+    assert manifest["corpus"]["sources"] == fetched
+    assert manifest["lines"]["de-en"] == {"train": 3, "dev": 2, "test": 3, "test_2018_flickr": 3}
+    assert manifest["lines"]["cs-de"] == {"test": 3, "test_2018_flickr": 3}

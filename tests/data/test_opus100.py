@@ -1,10 +1,11 @@
 """OPUS-100 from its published archives: all pairs and splits, without what is held out; pairs that are only trained or only tested."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
 import pytest
-from published import Published, Sentences, corpus_files, counted, counts_of, make_inputs, opus100_members, read_pair, tar_gz
+from published import Published, Sentences, corpus_files, counted, counts_of, make_inputs, opus100_members, prepare_all, read_pair, tar_gz
 
 from deepnet_fairseq.data.corpora import opus100
 from deepnet_fairseq.data.corpora.opus100 import Opus100Config, build
@@ -170,3 +171,39 @@ def test_the_fingerprint_changes_with_what_is_taken_for_published(published: Pub
     assert make_config(pairs=["de-en"]).fingerprint() != before
     monkeypatch.setitem(opus100.ARCHIVES, DE, published.add(opus100.ARCHIVES[DE], b"another content"))
     assert make_config().fingerprint() != before
+
+
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = prepare_all(tmp_path, monkeypatch, "{kind: opus100, pairs: [de-en, ar-en, an-en]}")
+    fetched = ("an-en", "ar-en", "de-en", "zeroshot")
+    assert [record["name"] for record in manifest["corpus"]["sources"]] == [f"opus-100-corpus-{name}-v1.0.tar.gz" for name in fetched]
+    assert all(record in published.records() for record in manifest["corpus"]["sources"])
+    assert manifest["lines"] == {
+        "de-en": {"train": 3, "dev": 1, "test": 3},
+        "ar-en": {"train": 3, "dev": 1, "test": 1},
+        "an-en": {"train": 1},
+        "ar-de": {"test": 2},
+    }
+
+
+def test_prepare_goes_on_at_the_byte_where_a_download_broke(published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "opus-100-corpus-de-en-v1.0.tar.gz"
+    [address] = [address for address in published.server.answers if address.endswith(name)]
+    whole = published.server.answers[address]
+    published.server.add(address, replace(whole, sent=100), whole)
+    manifest = prepare_all(tmp_path, monkeypatch, "{kind: opus100, pairs: [de-en]}", arguments=["--workers", "2"])
+    assert [asked for path, asked in published.server.requests if path == address] == ["", "bytes=100-"]
+    assert [record for record in published.records() if record["name"] == name] == manifest["corpus"]["sources"]
+
+
+def test_prepare_refuses_a_wrong_checksum_and_leaves_no_corpus(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    published.spoil("opus-100-corpus-de-en-v1.0.tar.gz")
+    with pytest.raises(AssertionError):
+        prepare_all(tmp_path, monkeypatch, "{kind: opus100, pairs: [de-en]}")
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("prepare.sh: opus-100-corpus-de-en-v1.0.tar.gz: ") and "sha256" in error
+    assert not list((tmp_path / "downloads").glob("*.tar.gz")) and not (tmp_path / "runs/experiment/corpus").exists()

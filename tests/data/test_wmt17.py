@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from published import Published, corpus_files, counted, counts_of, make_inputs, read_pair, sgml, sides, tar_gz
+from published import Published, corpus_files, counted, counts_of, make_inputs, prepare_all, read_pair, sgml, sides, tar_gz
 from sacrebleu.dataset import DATASETS
 
 from deepnet_fairseq.data.corpora import wmt17
@@ -198,3 +198,12 @@ def test_what_is_fetched_is_pinned() -> None:
 def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Wmt17Config(**settings)
+
+
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = prepare_all(tmp_path, monkeypatch, "{kind: wmt17}")
+    assert manifest["corpus"]["sources"] == published.records()
+    assert manifest["lines"]["de-en"].keys() == {"train", "dev", "test", "newstest2017"}
+    assert manifest["lines"]["de-en"]["test"] == 4 and manifest["lines"]["de-en"]["newstest2017"] == 2
