@@ -1,7 +1,8 @@
 """deepnet_fairseq: very deep multilingual machine translation in fairseq. The door of ``--user-dir deepnet_fairseq``.
 
-Importing it registers the architectures `deepnet_transformer…`. It needs the fairseq that scripts/setup.sh builds: stock 0.12.2 does
-not run on a current Python and torch. Raises ImportError, with the command that mends it, on any other.
+Importing it registers the architectures `deepnet_transformer…` and the task `translation_multi_deepnet`, and has fairseq-train stop with a
+checkpoint at SIGUSR1. It needs the fairseq that scripts/setup.sh builds: stock 0.12.2 does not run on a current Python and torch. Raises
+ImportError, with the command that mends it, on any other.
 """
 
 try:
@@ -16,3 +17,6 @@ if "+deepnet." not in _fairseq_version:
     )
 
 from deepnet_fairseq.network import model  # noqa: F401
+from deepnet_fairseq.training import stop, task  # noqa: F401
+
+stop.listen()  # in fairseq-train alone

@@ -104,19 +104,27 @@ def split_update(tokens: int, processes: int, max_tokens: int, lower: bool = Tru
 
     Args: max_tokens: what fits on a GPU; lower: whether fewer may be taken, which is what makes the product exact.
 
-    Raises LaunchError if too few tokens are left for each process.
+    Raises LaunchError if there are more processes than tokens.
     """
+    if processes > tokens:
+        raise LaunchError(f"{processes} processes cannot share {tokens:,} tokens per update")
     if not lower:
         return Batch(max_tokens, max(1, round(tokens / (processes * max_tokens))))
     update_freq = math.ceil(tokens / (processes * max_tokens))
-    share = round(tokens / (processes * update_freq))
-    if processes > 1 and share < min(FEWEST_TOKENS, max_tokens):
-        most = max(1, tokens // FEWEST_TOKENS)
-        raise LaunchError(
-            f"{tokens:,} tokens per update are {share} for each of {processes} processes, and sentences longer than that would be left "
-            f"out of training; use at most {most}"
-        )
-    return Batch(share, update_freq)
+    return Batch(max(1, round(tokens / (processes * update_freq))), update_freq)
+
+
+def find_shortage(tokens: int, processes: Processes, max_tokens: int) -> Optional[str]:
+    """Say what is wrong if so many processes get too few tokens each, None if they get enough: as many as one process alone would take at
+    a time, or FEWEST_TOKENS.
+    """
+    share = split_update(tokens, processes.total, max_tokens).max_tokens
+    if share >= min(FEWEST_TOKENS, split_update(tokens, 1, max_tokens).max_tokens):
+        return None
+    return (
+        f"{tokens:,} tokens per update are {share} for each of {processes}, and longer sentences would be left out of training; use "
+        f"{max(1, tokens // FEWEST_TOKENS)} or fewer, or say --max-tokens {share} if all are shorter"
+    )
 
 
 def describe(processes: Processes, batch: Batch, tokens: int) -> str:

@@ -26,7 +26,7 @@ from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.config import DeepNetConfig
 
 USER_DIR = Path(__file__).resolve().parent
-TASK = "translation_multi_simple_epoch"
+TASK = "translation_multi_deepnet"  # ours; takes the flags of fairseq's translation_multi_simple_epoch
 # Flags that follow from the rest of the recipe; a value of the user's own would contradict it.
 DERIVED_FLAGS = frozenset(
     "data user-dir task langs lang-pairs source-lang target-lang save-dir log-file path gen-subset results-path "

@@ -24,7 +24,7 @@ main() {
   export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
   .venv/bin/ruff check .
   .venv/bin/ruff format --check .
-  .venv/bin/shellcheck -x scripts/*.sh .ci/run
+  .venv/bin/shellcheck -x scripts/*.sh scripts/slurm/*.sbatch .ci/run
   .venv/bin/python -m pytest -n 2 --dist loadfile "$@"
 }
 

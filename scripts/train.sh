@@ -1,16 +1,29 @@
 #!/usr/bin/env bash
 # Train the model of a config, or go on training it from its last checkpoint.
 #
-# usage: scripts/train.sh CONFIG [--dry-run] [fairseq-train flags]
+# usage: scripts/train.sh CONFIG [options] [fairseq-train flags]
 #
-#   CONFIG      a YAML file that scripts/prepare.sh has prepared
-#   --dry-run   print the fairseq-train command and stop
+#   CONFIG              a YAML file that scripts/prepare.sh has prepared
+#   --dry-run           print the command and stop
+#   --gpus N            GPUs in all (default: those of this machine, or its CPU if there is none)
+#   --gpus-per-node N   GPUs on each machine (default: 8, or all of --gpus)
+#   --nodes N           machines (default: as many as --gpus needs)
+#   --master HOST[:PORT]  where several machines meet, the same on each (default port: 29500)
+#   --node-rank R       this machine's number, from 0; only if the first does not know itself as HOST
+#   --processes N       train on the CPU, with so many processes in all
 #
-# Flags after CONFIG go to fairseq-train as they are and win over the config's. The whole fairseq-train command is printed before it
-# runs. A GPU is used when there is one. Checkpoints and train.log go to the config's work_dir. An interrupted training goes on from its
-# last checkpoint; a finished one is left as it is.
+# With more than one process the command is torchrun's. In a config that says tokens_per_update, --update-freq and, if need be, less than
+# its max-tokens make up for the number of GPUs, so that an update has the same tokens on any. Half precision is left out on the CPU.
+#
+# Flags after CONFIG that are not among these go to fairseq-train as they are and win over the config's. The whole command is printed
+# before it runs. Checkpoints, train.log and tensorboard/ (see the loss with: tensorboard --logdir runs) go to the config's work_dir. An
+# interrupted training goes on from its last checkpoint; a finished one is left as it is. SIGUSR1, sent to fairseq-train, ends it at its
+# next update with a checkpoint.
 #
 # example: scripts/train.sh configs/cldr_quickstart.yaml --seed 2
+# example: two machines with 8 GPUs each, which share this folder; on both of them
+#   scripts/train.sh configs/wmt17_en_de_100l_100l.yaml --nodes 2 --master node1:29500
+# Slurm starts it on all machines of a job: scripts/slurm/train.sbatch.
 set -euo pipefail
 
 main() {

@@ -4,30 +4,34 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
 import torch
 from fairseq.options import get_training_parser
 
+from deepnet_fairseq.data.binarize import data_paths
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
 from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.launch import (
     GPUS_PER_NODE,
     PORT,
-    Batch,
     LaunchError,
-    Processes,
     become,
     check_start,
     choose_processes,
     describe,
+    find_shortage,
     launcher,
     parse_master,
     process_flags,
 )
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
+
+# For GPUs: slower than full precision on most CPUs, and fairseq fails there at the first gradient overflow.
+HALF_PRECISION = ("fp16", "memory-efficient-fp16", "fp16-no-flatten-grads", "bf16", "memory-efficient-bf16", "amp")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -35,27 +39,19 @@ def main(arguments: Optional[List[str]] = None) -> int:
     fairseq-train does not take and for processes that do not go together, and 0 if the training is finished already.
     """
     options, caller_flags = make_parser().parse_known_args(arguments)
-    gpus = torch.cuda.device_count()
     try:
         recipe = load_recipe(options.config)
         flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
-        processes = choose_processes(gpus, options.gpus, options.gpus_per_node, options.nodes, options.processes)
-        words = launcher(processes, recipe.name, parse_master(options.master), options.node_rank)
-        batch = choose_batch(recipe, processes, caller_flags, flags.max_tokens)
-        if not options.dry_run:
-            check_start(processes, gpus, options.master)
+        command = plan(recipe, options, caller_flags, flags.max_tokens)
     except (LaunchError, FlagError) as error:
         return fail(error, status=2)
     except RecipeError as error:
         return fail(error)
-    # The caller's flags come last, and win.
-    command = words + recipe.training_command(batch=batch) + process_flags(processes) + caller_flags
-    if batch:
-        print(describe(processes, batch, recipe.tokens_per_update), file=sys.stderr)
     if options.dry_run:
         print(shlex.join(command))
         return 0
-    missing = [d for d in (recipe.data_bin / f"dict.{language}.txt" for language in recipe.languages) if not d.is_file()]
+    data = data_paths(recipe.data_bin, recipe.binarization)[0]
+    missing = [d for d in (data / f"dict.{language}.txt" for language in recipe.languages) if not d.is_file()]
     if missing:
         return fail(f"{missing[0]} is missing; run scripts/prepare.sh {options.config}")
     programs = Path(sys.executable).parent
@@ -66,9 +62,40 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return 0
     except EvaluationError as error:
         return fail(error)
+    recipe.work_dir.mkdir(parents=True, exist_ok=True)  # fairseq makes no folder for its --log-file
     print(shlex.join(command), file=sys.stderr, flush=True)
     os.dup2(2, 1)  # fairseq-train logs to stdout, which is for results
     become(command, programs)
+
+
+def plan(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str], max_tokens: int) -> List[str]:
+    """Return the whole command, and say what an update is made of. max_tokens is the caller's if there is one among the flags.
+
+    Raises LaunchError for processes that do not go together, and, but for a dry run, for those that cannot start here.
+    """
+    gpus = torch.cuda.device_count()
+    processes = choose_processes(gpus, options.gpus, options.gpus_per_node, options.nodes, options.processes)
+    words = launcher(processes, recipe.name, parse_master(options.master), options.node_rank)
+    batch = shortage = None
+    if recipe.tokens_per_update and not is_given("update-freq", caller_flags):
+        own = is_given("max-tokens", caller_flags)
+        batch = recipe.batch(processes.total, max_tokens if own else None)
+        log(describe(processes, batch, recipe.tokens_per_update))
+        if not own:
+            shortage = find_shortage(recipe.tokens_per_update, processes, max_tokens)
+            # Validation, which is not shared out like an update, takes what fits: fairseq's default is the training's, and fails at a
+            # sentence that is longer.
+            recipe = replace(recipe, training={"max-tokens-valid": max_tokens, **recipe.training})
+    if not options.dry_run:
+        check_start(processes, gpus, options.master)
+        if shortage:
+            raise LaunchError(shortage)
+    elif shortage:
+        log(f"it would not start like this: {shortage}")
+    if processes.cpu:
+        recipe = in_full_precision(recipe)
+    # The caller's flags come last, and win.
+    return [*words, *recipe.training_command(batch=batch), *process_flags(processes), *caller_flags]
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -86,19 +113,21 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def fail(message: Any, status: int = 1) -> int:
+def log(message: Any) -> None:
     print(f"train.sh: {message}", file=sys.stderr)
+
+
+def fail(message: Any, status: int = 1) -> int:
+    log(message)
     return status
 
 
-def choose_batch(recipe: Recipe, processes: Processes, caller_flags: Sequence[str], max_tokens: int) -> Optional[Batch]:
-    """What each process takes of an update; None if fairseq's own flags say that: the config's, or an --update-freq of the caller's.
-
-    max_tokens is the caller's if there is one among the flags. Raises LaunchError for more processes than there are tokens for.
-    """
-    if is_given("update-freq", caller_flags):
-        return None
-    return recipe.batch(processes.total, max_tokens if is_given("max-tokens", caller_flags) else None)
+def in_full_precision(recipe: Recipe) -> Recipe:
+    """Return the recipe without half precision, and say so; what the caller asks for is another matter."""
+    dropped = [name for name in HALF_PRECISION if recipe.training.get(name)]
+    if dropped:
+        log(f"no {', '.join(f'--{name}' for name in dropped)} on the CPU")
+    return replace(recipe, training={name: value for name, value in recipe.training.items() if name not in dropped})
 
 
 def is_given(flag: str, words: Sequence[str]) -> bool:
@@ -117,7 +146,7 @@ def is_finished(flags: argparse.Namespace) -> bool:
     updates = updates_of(read_checkpoint(last), last)
     if updates < flags.max_update:
         return False
-    print(f"train.sh: {last} has had {updates} updates, --max-update is {flags.max_update}: nothing left to do", file=sys.stderr)
+    log(f"{last} has had {updates} updates, --max-update is {flags.max_update}: nothing left to do")
     return True
 
 

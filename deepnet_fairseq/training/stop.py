@@ -55,7 +55,7 @@ def _stop_or(validate_and_save: Callable) -> Callable:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # sent once more, it would end Python while it shuts down
         # Without validation, which may take longer than what is left.
         checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
-        logger.warning("stopped by SIGUSR1 after %d updates; started again, it goes on from there", trainer.get_num_updates())
+        logger.info("stopped by SIGUSR1 after %d updates; started again, it goes on from there", trainer.get_num_updates())
         return [None], True
 
     return stop_or_go_on

@@ -27,9 +27,16 @@ EDITS: Tuple[Edit, ...] = (
         changes=(
             Replace(
                 "devices = [torch.cuda.current_device()]\n",
-                "devices = [torch.cuda.current_device() if params[0].is_cuda else -1]  # only a key\n",
+                # None on the CPU, by which the optimizer finds the parameters again
+                "devices = [params[0].device.index]\n",
             ),
         ),
+    ),
+    Edit(
+        name="overflow-on-cpu",
+        file="fairseq/trainer.py",
+        why="--fp16 --cpu at the first gradient overflow: 'Torch not compiled with CUDA enabled'",
+        changes=(Replace("grad_norm = torch.tensor(0.0).cuda()\n", "grad_norm = torch.tensor(0.0, device=self.device)\n"),),
     ),
     Edit(
         name="autocast",

@@ -1,17 +1,22 @@
 """Half precision without a GPU, and the warnings that every training and every translation used to show."""
 
+import logging
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import pytest
 import torch
+from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq.modules import MultiheadAttention
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.optim.fp16_optimizer import FP16Optimizer
 from fairseq.tasks.fairseq_task import FairseqTask
+from fairseq_cli import train
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from toy_commands import SMALL
 
 
 @pytest.mark.edit("autocast")
@@ -52,6 +57,33 @@ def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
     [copy] = FP16Optimizer.build_fp32_params(SimpleNamespace(), parameters).values()
     assert copy.dtype == torch.float32
     assert copy.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+@pytest.mark.edit("fp16-on-cpu")
+def test_gradients_in_half_precision_reach_the_float32_copy_on_the_cpu() -> None:
+    parameters = [nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])]
+    optimizer = SimpleNamespace(
+        _needs_sync=True,
+        has_flat_params=True,
+        fp16_params=parameters,
+        fp32_params=FP16Optimizer.build_fp32_params(SimpleNamespace(), parameters),
+    )
+    for number, parameter in enumerate(parameters, start=1):
+        parameter.grad = torch.full_like(parameter, number)
+    FP16Optimizer._sync_fp16_grads_to_fp32(optimizer)
+    [copy] = optimizer.fp32_params.values()
+    assert copy.grad.tolist() == [1.0, 1.0, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.edit("overflow-on-cpu")
+def test_an_overflow_in_half_precision_on_the_cpu_is_skipped_and_training_goes_on(
+    toy_data: Path, in_process: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flags = ["--fp16", "--fp16-init-scale", 2**24, "--max-update", 2, "--save-dir", tmp_path]
+    with caplog.at_level(logging.INFO):
+        in_process(train, toy_data, *SMALL, *flags)
+    assert "gradient overflow detected" in caplog.text
+    assert load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["optimizer_history"][-1]["num_updates"] == 2
 
 
 @pytest.mark.edit("grad-scaler")

@@ -1,6 +1,7 @@
 """The architecture under fairseq's own commands: trained, resumed, decoded, in every precision, with beam search against brute force."""
 
 import itertools
+import math
 import random
 import re
 import sys
@@ -135,6 +136,17 @@ def test_lower_precision_trains(data: Path, tmp_path: Path, precision: str) -> N
     weight = state["model"]["encoder.stack.layers.0.ffn.fc1.weight"]  # fairseq writes float32 whatever the model's type
     rounded = weight.to({"--fp16": torch.float16, "--bf16": torch.bfloat16}[precision]).float()
     assert torch.equal(rounded, weight)
+
+
+def test_half_precision_learns_what_full_precision_learns(data: Path, tmp_path: Path) -> None:
+    losses = {}
+    for name, flags in {"full": [], "half": ["--fp16", "--fp16-init-scale", "4"]}.items():
+        run(train, *train_flags(data, tmp_path / name, 30, *flags))
+        state = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / name / "checkpoint_last.pt"))
+        losses[name] = state["extra_state"]["val_loss"]
+    untrained = math.log2(4 + len(WORDS))
+    assert losses["full"] < untrained - 0.5
+    assert losses["half"] == pytest.approx(losses["full"], abs=0.05)
 
 
 def test_alignments_are_printed_on_request(data: Path, checkpoint: Path, tmp_path: Path) -> None:

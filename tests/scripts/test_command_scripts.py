@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 USAGES = {
     "prepare": "usage: scripts/prepare.sh CONFIG [--workers N]",
-    "train": "usage: scripts/train.sh CONFIG [--dry-run] [fairseq-train flags]",
+    "train": "usage: scripts/train.sh CONFIG [options] [fairseq-train flags]",
     "evaluate": "usage: scripts/evaluate.sh CONFIG [--checkpoint FILE] [fairseq-generate flags]",
 }
 CONFIG = "my config.yaml"

@@ -1,0 +1,1 @@
+"""How it learns under fairseq-train: sampling, batches, and when to stop."""

@@ -1,0 +1,157 @@
+"""`--task translation_multi_deepnet`: fairseq's translation_multi_simple_epoch for corpora of 100 million examples.
+
+The epochs' examples and batches are the same, one by one, in the same order. Dictionaries, validation, generation and checkpoints are the
+original's, and either task goes on from the other's checkpoints.
+"""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+from fairseq.data import Dictionary, FairseqDataset, iterators
+from fairseq.data.multilingual.multilingual_data_manager import MultilingualDatasetManager
+from fairseq.tasks import register_task
+from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
+
+from deepnet_fairseq.training.sampling.batches import Batches, EpochBatches
+from deepnet_fairseq.training.sampling.directions import Directions, EpochBuilder, limits_of
+from deepnet_fairseq.training.sampling.loading import TrainingData, load_equal_files_once
+from deepnet_fairseq.training.sampling.passes import Pass, Passes
+from deepnet_fairseq.training.sampling.schedule import TemperatureSchedule
+
+DEFAULT_TEMPERATURE = 1.5  # fairseq's, of --sampling-temperature
+
+
+@register_task("translation_multi_deepnet")
+class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
+    """Stock's task, with epochs of the training subset set up in little memory. Raises ValueError for flags that it refuses."""
+
+    @staticmethod
+    def add_args(parser: ArgumentParser) -> None:
+        TranslationMultiSimpleEpochTask.add_args(parser)
+        parser.add_argument(
+            "--sampling-temperature-schedule",
+            metavar="EPOCH:T,…",
+            help="sampling temperatures that change over the training: 1:5,10:2.5,20:1 is 5 in epochs 1 to 9, 2.5 in 10 to 19, then 1; "
+            "instead of --sampling-temperature, with --sampling-method temperature",
+        )
+
+    @classmethod
+    def setup_task(cls, args: Namespace, **kwargs: Any) -> "TranslationMultiDeepNetTask":
+        load = load_equal_files_once(cls.load_dictionary)
+        langs, dicts, training = MultilingualDatasetManager.prepare(load, args, **kwargs)
+        return cls(args, langs, dicts, training)
+
+    def __init__(self, args: Namespace, langs: List[str], dicts: Dict[str, Dictionary], training: bool) -> None:
+        super().__init__(args, langs, dicts, training)
+        self._passes: Optional[Passes] = None
+        self._loaded: Optional[Pass] = None
+        self._builder: Optional[EpochBuilder] = None
+        if training:
+            self._schedule = check_sampling(args)
+            self._data = TrainingData(args, self.lang_pairs, langs, dicts)
+
+    def has_sharded_data(self, split: str) -> bool:
+        # fairseq-train asks for "train" whatever --train-subset says, and would never load the second shard.
+        subset = getattr(self.args, "train_subset", None)
+        return self.training and split in ("train", subset) and self._data.has_sharded_data(subset)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        if not self.training or split != getattr(self.args, "train_subset", None):
+            super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
+            return
+        if self._passes is None:
+            self._passes = self._plan(combine)
+        wanted = self._passes.of_epoch(epoch)
+        if self._loaded is None or self._shards(wanted) != self._shards(self._loaded):
+            self.datasets.pop(split, None)
+            datasets = self._data.load(epoch, wanted.number, combine)
+            self.datasets[split] = Directions(datasets, split, self._data.shares_collater)
+            self._builder = EpochBuilder(self.datasets[split], self.args.virtual_epoch_size is not None)
+            self._loaded = wanted
+
+    def _plan(self, combine: bool) -> Passes:
+        examples = self._data.examples_by_shard(combine)
+        keys, totals = list(self._data.number_of_shards()), [sum(shards) for shards in examples]
+
+        def ratios_at(epoch: int) -> Optional[np.ndarray]:
+            return self._data.ratios(keys, totals, self._schedule.at(epoch))
+
+        if ratios_at(1) is None and self.args.virtual_data_size is not None:
+            raise ValueError("--virtual-data-size needs --sampling-method uniform or temperature, or --sampling-weights")
+        return Passes(examples, ratios_at, self._schedule.next_change, self.args.virtual_data_size, self.args.virtual_epoch_size)
+
+    def _shards(self, p: Pass) -> List[int]:
+        return [(p.number - 1) % shards for shards in self._data.number_of_shards().values()]
+
+    def _build(self, epoch: int, **limits: Any) -> Batches:
+        p = self._passes.of_epoch(epoch)
+        if self._shards(p) != self._shards(self._loaded):
+            raise RuntimeError(f"epoch {epoch} reads other data folders than those loaded; call load_dataset for it first")
+        return self._builder.build(p, epoch, **limits)
+
+    def get_batch_iterator(
+        self,
+        dataset: FairseqDataset,
+        max_tokens: Optional[int] = None,
+        max_sentences: Optional[int] = None,
+        max_positions: Any = None,
+        ignore_invalid_inputs: bool = False,
+        required_batch_size_multiple: int = 1,
+        seed: int = 1,
+        num_shards: int = 1,
+        shard_id: int = 0,
+        num_workers: int = 0,
+        epoch: int = 1,
+        data_buffer_size: int = 0,
+        grouped_shuffling: bool = False,
+        **kwargs: Any,
+    ) -> iterators.EpochBatchIterating:
+        limits = limits_of(max_positions, max_tokens, max_sentences, required_batch_size_multiple)
+        shared = {"seed": seed, "num_shards": num_shards, "shard_id": shard_id, "num_workers": num_workers, "epoch": epoch}
+        if not isinstance(dataset, Directions):
+            return super().get_batch_iterator(
+                dataset,
+                max_tokens,
+                max_sentences,
+                max_positions,
+                ignore_invalid_inputs,
+                required_batch_size_multiple,
+                data_buffer_size=data_buffer_size,
+                grouped_shuffling=grouped_shuffling,
+                **shared,
+                **kwargs,
+            )
+        # Of kwargs, skip_remainder_batch is done by fairseq-train itself, and the others are about iterators that are kept.
+        return EpochBatches(
+            dataset,
+            lambda e: self._build(e, limits=limits, seed=seed, skip_too_long=ignore_invalid_inputs),
+            buffer_size=data_buffer_size,
+            grouped_shuffling=grouped_shuffling,
+            **shared,
+        )
+
+
+def check_sampling(args: Namespace) -> TemperatureSchedule:
+    """Return the sampling temperatures. Raises ValueError, naming the flag, for what would be ignored or is not supported."""
+    if args.sampling_method == "RoundRobin":
+        raise ValueError("--sampling-method RoundRobin takes every example once, as concat does; use --sampling-method concat")
+    if args.enable_reservsed_directions_shared_datasets:
+        raise ValueError(
+            "--enable-reservsed-directions-shared-datasets would give reversed directions the language tokens of the others; leave it out: "
+            "both directions share their files anyway"
+        )
+    for flag in ("virtual_epoch_size", "virtual_data_size"):
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
+            raise ValueError(f"--{flag.replace('_', '-')} is {getattr(args, flag)}; it must be a number of examples")
+    text = getattr(args, "sampling_temperature_schedule", None)
+    if text is None:
+        return TemperatureSchedule(f"1:{args.sampling_temperature}")
+    if args.sampling_method != "temperature" or args.sampling_weights or args.sampling_weights_from_file:
+        raise ValueError("--sampling-temperature-schedule needs --sampling-method temperature, and no --sampling-weights")
+    if args.sampling_temperature != DEFAULT_TEMPERATURE:
+        raise ValueError("--sampling-temperature-schedule replaces --sampling-temperature; give one of them")
+    try:
+        return TemperatureSchedule(text)
+    except ValueError as error:
+        raise ValueError(f"--sampling-temperature-schedule {error}") from error
