@@ -1,5 +1,7 @@
 """What the README tells people to type is accepted, and its tables agree with the code."""
 
+import fnmatch
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import List
 import pytest
 from fairseq import options
 
+from deepnet_fairseq.commands import train
+from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.recipe import load_recipe
 
@@ -58,5 +62,32 @@ def test_every_architecture_that_fairseq_can_name_is_in_the_table() -> None:
     assert listed <= set(ARCHITECTURES)
 
 
-def test_every_shipped_config_is_listed() -> None:
-    assert set(re.findall(r"^\| `(\w+\.yaml)` \|", README, re.MULTILINE)) == {p.name for p in (ROOT / "configs").glob("*.yaml")}
+def test_every_shipped_config_is_listed_once() -> None:
+    patterns = re.findall(r"^\| `([\w*]+\.yaml)` \|", README, re.MULTILINE)
+    shipped = {path.name for path in (ROOT / "configs").glob("*.yaml")}
+    found = [name for pattern in patterns for name in fnmatch.filter(shipped, pattern)]
+    assert sorted(found) == sorted(shipped)
+    assert all(fnmatch.filter(shipped, pattern) for pattern in patterns)
+
+
+def test_every_kind_of_corpus_is_listed() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) >= set(CORPORA)
+
+
+@pytest.mark.parametrize("words", [c for c in commands() if c[0] == "sbatch"], ids=" ".join)
+def test_slurm_scripts_that_are_named_exist(words: List[str]) -> None:
+    named = [word for word in words[1:] if not word.startswith("--")]
+    assert all((ROOT / word).is_file() for word in named) and len(named) == 2
+
+
+@pytest.mark.parametrize("words", [c for c in commands() if c[0] == "scripts/benchmark.sh"], ids=" ".join)
+def test_benchmarks_take_the_options_that_are_named(words: List[str]) -> None:
+    module = importlib.import_module(f"deepnet_fairseq.benchmarks.{words[1]}")
+    module.make_parser().parse_args(words[2:])
+
+
+@pytest.mark.parametrize("words", [c for c in commands() if c[0] == "scripts/train.sh"], ids=" ".join)
+def test_train_takes_the_flags_that_are_named(words: List[str], capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert train.main([*words[1:], "--dry-run"]) == 0
+    assert "fairseq-train" in capsys.readouterr().out
