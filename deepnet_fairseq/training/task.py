@@ -18,6 +18,7 @@ from deepnet_fairseq.training.sampling.directions import Directions, EpochBuilde
 from deepnet_fairseq.training.sampling.loading import TrainingData, load_equal_files_once
 from deepnet_fairseq.training.sampling.passes import Pass, Passes
 from deepnet_fairseq.training.sampling.schedule import TemperatureSchedule
+from deepnet_fairseq.training.validation import without_directions_that_lack
 
 DEFAULT_TEMPERATURE = 1.5  # fairseq's, of --sampling-temperature
 
@@ -57,8 +58,12 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
         return self.training and split in ("train", subset) and self._data.has_sharded_data(subset)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
-        if not self.training or split != getattr(self.args, "train_subset", None):
+        if not self.training:
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
+            return
+        if split != getattr(self.args, "train_subset", None):
+            with without_directions_that_lack(split, self.data_manager, self.args):
+                super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
             return
         if self._passes is None:
             self._passes = self._plan(combine)
