@@ -34,7 +34,8 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             "--sampling-temperature-schedule",
             metavar="EPOCH:T,…",
             help="sampling temperatures that change over the training: 1:5,10:2.5,20:1 is 5 in epochs 1 to 9, 2.5 in 10 to 19, then 1; "
-            "instead of --sampling-temperature, with --sampling-method temperature",
+            "instead of --sampling-temperature, with --sampling-method temperature; --virtual-data-size or --virtual-epoch-size "
+            "says how many examples an epoch has",
         )
 
     @classmethod

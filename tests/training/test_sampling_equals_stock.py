@@ -1,5 +1,6 @@
 """The epochs of translation_multi_deepnet are those of stock's task, example by example and batch by batch."""
 
+import pickle
 from pathlib import Path
 from typing import Any, List
 
@@ -152,6 +153,17 @@ def test_a_worker_process_reads_the_same(data: Path) -> None:
         read.append(list(batch_iterator(task, 1, num_workers=workers, data_buffer_size=2).next_epoch_itr()))
     for here, there in zip(*read, strict=True):
         assert_equal(here, there)
+
+
+def test_a_dataset_survives_the_way_to_a_spawned_worker(data: Path) -> None:
+    task = set_up(OURS, data, "--encoder-langtok", "tgt", "--virtual-epoch-size", 100)
+    epochs(task, last=2)
+    sent = pickle.dumps(task.dataset("train"))
+    received = pickle.loads(sent)
+    (direction, example), (received_direction, received_example) = task.dataset("train")[170], received[170]
+    assert direction == received_direction == 1
+    assert_equal(example, received_example)
+    assert len(sent) < 20_000  # bytes, for six directions: neither sentences nor lengths nor the order of an epoch
 
 
 def test_extra_data_is_stocks(data: Path, tmp_path: Path) -> None:

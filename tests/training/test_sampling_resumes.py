@@ -81,6 +81,24 @@ def test_iterator_goes_on_in_the_middle_of_an_epoch(data: Path) -> None:
         assert resumed.end_of_epoch()
 
 
+def test_an_iterator_that_is_kept_goes_on_to_the_next_epoch(data: Path) -> None:
+    task = set_up(OURS, data, *TEMPERATURE)
+    task.load_dataset("train", epoch=1, combine=True)
+    kept = batch_iterator(task, 1)
+    found = [[batch["id"].tolist() for batch in kept.next_epoch_itr()] for _ in range(3)]
+    fresh = [[batch["id"].tolist() for batch in batch_iterator(task, epoch).next_epoch_itr()] for epoch in (1, 2, 3)]
+    assert found == fresh
+
+
+def test_an_epoch_of_other_folders_than_those_loaded_is_refused(shards: str) -> None:
+    task = set_up(OURS, shards)
+    task.load_dataset("train", epoch=1, combine=True)
+    with pytest.raises(RuntimeError, match="epoch 2 reads other data folders than those loaded"):
+        len(batch_iterator(task, 2))
+    task.load_dataset("train", epoch=2, combine=True)
+    assert len(batch_iterator(task, 2)) > 0
+
+
 def test_parts_of_a_pass_hold_each_example_once(data: Path) -> None:
     found = epochs(set_up(OURS, data, "--virtual-epoch-size", 131), last=8)
     for first in (0, 4):  # 460 directed examples: 131 + 131 + 131 + 67

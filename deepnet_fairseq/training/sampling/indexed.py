@@ -14,8 +14,8 @@ _HEADER = struct.Struct("<9sQBQ")
 class IndexedTokens(MMapIndexedDataset):
     """Sentences of a .bin and .idx file pair, each a tensor [length] of token ids.
 
-    Stock reads both files from end to end when it opens them, which at this size takes longer than everything else. Here pages are read
-    as sentences are asked for. Raises ValueError for a file in another format.
+    Stock reads both files from end to end when it opens them, gigabytes before the first update, and once for each direction. Here pages
+    are read as sentences are asked for. Raises ValueError for a file in another format.
     """
 
     def _do_init(self, path: str) -> None:  # called by __init__ and, in a spawned worker, by __setstate__
