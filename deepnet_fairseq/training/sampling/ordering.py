@@ -1,7 +1,14 @@
-"""Examples in order of their lengths, cut into batches: stock's order and stock's batches, without arrays of 64 bits for everything."""
+"""Examples in order of their lengths, cut into batches: stock's order and stock's batches, without arrays of 64 bits for everything.
 
+What needs no order of its own is done in a few threads, chunk by chunk: numpy looks up and sorts without the interpreter's lock.
+"""
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from itertools import islice
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple, TypeVar
 
 import numpy as np
 from fairseq.data import data_utils
@@ -9,7 +16,11 @@ from fairseq.data import data_utils
 from deepnet_fairseq.training.sampling.batches import Batches
 
 CHUNK = 1 << 18  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
+THREADS = min(4, len(os.sched_getaffinity(0)))  # more would wait for the memory
 LONGEST = 2**16 - 1  # lengths are held in 16 bits; longer sentences count as this long
+
+
+Argument, Result = TypeVar("Argument"), TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -34,21 +45,36 @@ def order_and_batch(
     """
     with data_utils.numpy_seed(seed):
         np.random.shuffle(examples)  # the draws of stock's np.random.permutation
-    examples, by_source = sort_stably(examples, _gather(lengths(0), examples))
+    with ThreadPoolExecutor(THREADS) as pool:
+        sources = _gather(lengths(0), examples, pool)
+        examples, by_source = sort_stably(examples, sources, pool)  # which lets go of the unsorted ones
+        del sources
+        return _order_by_target(pool, examples, by_source, lengths(1), limits)
+
+
+def _order_by_target(
+    pool: ThreadPoolExecutor, examples: np.ndarray, by_source: np.ndarray, targets: np.ndarray, limits: Limits
+) -> Tuple[Batches, int, List[int]]:
+    """Order and cut examples [n], in order of their source lengths; by_source: how many have each, targets: the others of all examples."""
     _refuse_longest("source", by_source, limits.max_source)
-    targets = lengths(1)
     cutter, kept, too_long = BatchCutter(limits), 0, []
-    for source, start, end in _runs(by_source):
+
+    def by_target_length(run: Tuple[int, int, int]) -> Tuple[int, np.ndarray, np.ndarray]:
+        source, start, end = run
         if limits.max_source is not None and source > limits.max_source:
-            too_long.extend(examples[start : start + 10])
+            return source, examples[start : start + 10], np.empty(0)
+        return source, *sort_stably(examples[start:end], _gather(targets, examples[start:end]))
+
+    for source, bucket, by_target in _ahead(pool, by_target_length, _runs(by_source)):
+        if limits.max_source is not None and source > limits.max_source:
+            too_long.extend(bucket)
             continue
-        bucket, by_target = sort_stably(examples[start:end], _gather(targets, examples[start:end]))
         _refuse_longest("target", by_target, limits.max_target)
         fitting = len(bucket)
         if limits.max_target is not None:
             fitting = int(by_target[: int(min(limits.max_target, LONGEST)) + 1].sum())
             too_long.extend(bucket[fitting : fitting + 10])
-        examples[kept : kept + fitting] = bucket[:fitting]  # never overtakes start
+        examples[kept : kept + fitting] = bucket[:fitting]  # never overtakes the bucket's own start
         kept += fitting
         longer = np.maximum(np.arange(len(by_target)), source)
         cutter.add(np.repeat(longer, by_target)[:fitting])
@@ -56,23 +82,26 @@ def order_and_batch(
     return Batches(examples[:kept], cutter.ends()), removed, [int(e) for e in too_long[:10]]
 
 
-def sort_stably(examples: np.ndarray, keys: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def sort_stably(examples: np.ndarray, keys: np.ndarray, pool: Optional[ThreadPoolExecutor] = None) -> Tuple[np.ndarray, np.ndarray]:
     """Return examples [n] in order of keys [n], uint16, and how many examples each key has [largest key + 1].
 
-    A counting sort over chunks, each sorted by numpy's radix sort: its 16 bytes an example are needed for one chunk only.
+    A counting sort over chunks, each sorted by numpy's radix sort: its 16 bytes an example are needed for the chunks at hand only.
     """
     counts = np.zeros(2**16, np.int64)
-    for chunk in _chunks(len(keys)):
-        counts += np.bincount(keys[chunk], minlength=2**16)
+    for chunk_counts in _ahead(pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys))):
+        counts[: len(chunk_counts)] += chunk_counts
     counts = counts[: np.flatnonzero(counts)[-1] + 1] if len(keys) else counts[:0]
     if len(keys) <= CHUNK:
         return examples[np.argsort(keys, kind="stable")], counts
     place = np.cumsum(counts) - counts
     ordered = np.empty_like(examples)
-    for chunk in _chunks(len(keys)):
-        in_order = examples[chunk][np.argsort(keys[chunk], kind="stable")]
-        for key, start, end in _runs(np.bincount(keys[chunk])):
-            ordered[place[key] : place[key] + end - start] = in_order[start:end]
+
+    def in_order(chunk: slice) -> Tuple[np.ndarray, np.ndarray]:
+        return examples[chunk][np.argsort(keys[chunk], kind="stable")], np.bincount(keys[chunk])
+
+    for chunk_examples, chunk_counts in _ahead(pool, in_order, _chunks(len(keys))):
+        for key, start, end in _runs(chunk_counts):
+            ordered[place[key] : place[key] + end - start] = chunk_examples[start:end]
             place[key] += end - start
     return ordered, counts
 
@@ -127,12 +156,29 @@ def _refuse_longest(side: str, by_length: np.ndarray, limit: Optional[float]) ->
         raise ValueError(f"{by_length[LONGEST]} {side} sentences have {LONGEST} tokens or more; set --max-{side}-positions below that")
 
 
-def _gather(values: np.ndarray, examples: np.ndarray) -> np.ndarray:
+def _gather(values: np.ndarray, examples: np.ndarray, pool: Optional[ThreadPoolExecutor] = None) -> np.ndarray:
     """Return values[examples]; at once, numpy would turn all of the indices into 64 bits."""
     gathered = np.empty(len(examples), values.dtype)
-    for chunk in _chunks(len(examples)):
+
+    def fill(chunk: slice) -> None:
         gathered[chunk] = values.take(examples[chunk])
+
+    for _ in _ahead(pool, fill, _chunks(len(examples))):
+        pass
     return gathered
+
+
+def _ahead(pool: Optional[ThreadPoolExecutor], function: Callable[[Argument], Result], arguments: Iterable[Argument]) -> Iterator[Result]:
+    """Yield the function's results in order; in a pool, only so many are computed ahead that its threads have work."""
+    if pool is None:
+        yield from map(function, arguments)
+        return
+    remaining = iter(arguments)
+    running: Deque[Future] = deque(pool.submit(function, argument) for argument in islice(remaining, THREADS + 1))
+    while running:
+        result = running.popleft().result()
+        running.extend(pool.submit(function, argument) for argument in islice(remaining, 1))
+        yield result
 
 
 def _chunks(length: int) -> Iterator[slice]:
