@@ -5,7 +5,7 @@ dictionaries; then epoch 1, from load_dataset("train") through get_batch_iterato
 to do but to read the first batch; reading and collating that; then epoch 2 in the same way. Stock takes 10 GB at the full size; where
 that does not fit, --stock-examples has both run at another size as well. Flags after -- go to both tasks, such as:
 
-    python -m deepnet_fairseq.benchmarks.sampler -- --sampling-method temperature --sampling-temperature 5
+    scripts/benchmark.sh sampler -- --sampling-method temperature --sampling-temperature 5
 """
 
 import argparse
@@ -107,7 +107,7 @@ def row(name: str, examples: int, runs: List[Optional[Dict[str, float]]]) -> Tup
 def main(arguments: Optional[Sequence[str]] = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     words, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    args = _parser().parse_args(words)
+    args = make_parser().parse_args(words)
     if args.process:
         print(json.dumps(set_up_epochs(*args.process, flags)))
         return
@@ -150,8 +150,9 @@ def _print(table: List[List[str]], medians: Dict[Tuple[str, int], Dict[str, floa
         print(f"\nstock / ours at {stock_examples:,}: {', '.join(f'{key} {stock[key] / ours[key]:.1f}' for key in keys)}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="benchmark.sh sampler", description=__doc__, formatter_class=form, allow_abbrev=False)
     parser.add_argument("--examples", type=int, default=2 * PAIRS, help="directed examples for ours (default: %(default)s, OPUS-100)")
     parser.add_argument(
         "--stock-examples", type=int, default=2 * PAIRS, help="for stock, and for ours beside it (default: %(default)s; 0: no stock)"

@@ -1,8 +1,7 @@
 """Corpus text straight to fairseq's binary data, byte for byte what `spm_encode` and then `fairseq-preprocess` write.
 
-SentencePiece encodes a block of lines in its C++ threads while the block before it is turned from piece ids into dictionary indices (numpy)
-and written. Memory: a few blocks, and some bytes for each sentence of the file at hand. Language pairs, and shards of large ones, are jobs
-that run side by side.
+SentencePiece, in C++, encodes blocks of lines in several threads; numpy turns piece ids into dictionary indices. Memory: a few blocks, and
+some bytes for each sentence of the file at hand. Language pairs, and shards of large ones, are jobs that run side by side.
 """
 
 import logging
@@ -12,7 +11,7 @@ import time
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -23,6 +22,7 @@ from deepnet_fairseq.data.jobs import Jobs
 from deepnet_fairseq.data.layout import TEST_SETS, DataError, Pair, check_pair, corpus_file, pair_name, parse_pair
 from deepnet_fairseq.data.steps import LEDGER_NAME
 from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_dictionary, load_model
+from deepnet_fairseq.parallel import map_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -165,10 +165,9 @@ class Encoder:
         beside = [f"{prefix}.{kind}.partial" for kind in ("bin", "idx")]
         sizes = array("i")
         progress = _Progress(prefix.name)
-        with open(beside[0], "wb") as stream, ThreadPoolExecutor(1) as encoding:
-            for ids in _one_ahead(encoding, self._encode, _blocks(source, *shard)):
-                tokens, lengths = self._to_indices(ids)
-                stream.write(tokens.tobytes())
+        with open(beside[0], "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
+            for indices, lengths in map_ahead(pool, self._encode, _blocks(source, *shard), ahead=self.threads + 1):
+                stream.write(indices.tobytes())
                 sizes.frombytes(lengths.tobytes())
                 progress.update(len(sizes))
         with self.index_writer(beside[1], self.dtype) as index:
@@ -177,11 +176,10 @@ class Encoder:
             os.replace(path, path.removesuffix(".partial"))
         return len(sizes)
 
-    def _encode(self, lines: List[bytes]) -> List[List[int]]:
-        return self.model.encode(lines, out_type=int, num_threads=self.threads, add_eos=True)
-
-    def _to_indices(self, ids: List[List[int]]) -> Tuple[np.ndarray, np.ndarray]:
+    def _encode(self, lines: List[bytes]) -> Tuple[np.ndarray, np.ndarray]:
         """The dictionary indices of a block, one sentence after another, and their lengths."""
+        # One thread a block: SentencePiece's own would wait for one another at the end of each, and while its result is made.
+        ids = self.model.encode(lines, out_type=int, num_threads=1, add_eos=True)
         lengths = np.fromiter(map(len, ids), np.int32, len(ids))
         pieces = np.fromiter(chain.from_iterable(ids), np.int32, int(lengths.sum()))
         indices = pieces if self.indices is None else self.indices[pieces]
@@ -206,16 +204,6 @@ def _blocks(source: Path, first: int, step: int) -> Iterator[List[bytes]]:
                 lines.pop()  # what follows the last newline
             yield lines[(first - line) % step :: step]
             line += len(lines)
-
-
-def _one_ahead(pool: ThreadPoolExecutor, function: Callable[[Any], Any], values: Iterator[Any]) -> Iterator[Any]:
-    """The function's results in order, the next one being made in the pool while the last one is used."""
-    futures = [pool.submit(function, value) for value in islice(values, 1)]
-    for value in values:
-        futures.append(pool.submit(function, value))
-        yield futures.pop(0).result()
-    for future in futures:
-        yield future.result()
 
 
 class _Progress:

@@ -4,23 +4,20 @@ What needs no order of its own is done in a few threads, chunk by chunk: numpy l
 """
 
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from fairseq.data import data_utils
 
+from deepnet_fairseq.parallel import map_ahead
 from deepnet_fairseq.training.sampling.batches import Batches
 
 CHUNK = 1 << 18  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
 THREADS = min(4, len(os.sched_getaffinity(0)))  # more would wait for the memory
+AHEAD = THREADS + 1  # chunks or lengths that are worked on or wait
 LONGEST = 2**16 - 1  # lengths are held in 16 bits; longer sentences count as this long
-
-
-Argument, Result = TypeVar("Argument"), TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def _order_by_target(
             return source, examples[start : start + 10], np.empty(0)
         return source, *sort_stably(examples[start:end], _gather(targets, examples[start:end]))
 
-    for source, bucket, by_target in _ahead(pool, by_target_length, _runs(by_source)):
+    for source, bucket, by_target in map_ahead(pool, by_target_length, _runs(by_source), AHEAD):
         if limits.max_source is not None and source > limits.max_source:
             too_long.extend(bucket)
             continue
@@ -88,7 +85,7 @@ def sort_stably(examples: np.ndarray, keys: np.ndarray, pool: Optional[ThreadPoo
     A counting sort over chunks, each sorted by numpy's radix sort: its 16 bytes an example are needed for the chunks at hand only.
     """
     counts = np.zeros(2**16, np.int64)
-    for chunk_counts in _ahead(pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys))):
+    for chunk_counts in map_ahead(pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys)), AHEAD):
         counts[: len(chunk_counts)] += chunk_counts
     counts = counts[: np.flatnonzero(counts)[-1] + 1] if len(keys) else counts[:0]
     if len(keys) <= CHUNK:
@@ -99,7 +96,7 @@ def sort_stably(examples: np.ndarray, keys: np.ndarray, pool: Optional[ThreadPoo
     def in_order(chunk: slice) -> Tuple[np.ndarray, np.ndarray]:
         return examples[chunk][np.argsort(keys[chunk], kind="stable")], np.bincount(keys[chunk])
 
-    for chunk_examples, chunk_counts in _ahead(pool, in_order, _chunks(len(keys))):
+    for chunk_examples, chunk_counts in map_ahead(pool, in_order, _chunks(len(keys)), AHEAD):
         for key, start, end in _runs(chunk_counts):
             ordered[place[key] : place[key] + end - start] = chunk_examples[start:end]
             place[key] += end - start
@@ -163,22 +160,9 @@ def _gather(values: np.ndarray, examples: np.ndarray, pool: Optional[ThreadPoolE
     def fill(chunk: slice) -> None:
         gathered[chunk] = values.take(examples[chunk])
 
-    for _ in _ahead(pool, fill, _chunks(len(examples))):
+    for _ in map_ahead(pool, fill, _chunks(len(examples)), AHEAD):
         pass
     return gathered
-
-
-def _ahead(pool: Optional[ThreadPoolExecutor], function: Callable[[Argument], Result], arguments: Iterable[Argument]) -> Iterator[Result]:
-    """Yield the function's results in order; in a pool, only so many are computed ahead that its threads have work."""
-    if pool is None:
-        yield from map(function, arguments)
-        return
-    remaining = iter(arguments)
-    running: Deque[Future] = deque(pool.submit(function, argument) for argument in islice(remaining, THREADS + 1))
-    while running:
-        result = running.popleft().result()
-        running.extend(pool.submit(function, argument) for argument in islice(remaining, 1))
-        yield result
 
 
 def _chunks(length: int) -> Iterator[slice]:
