@@ -5,6 +5,7 @@ A recipe that says tokens_per_update takes the same steps on one GPU and on 64: 
 
 import math
 import os
+import resource
 import signal
 import socket
 from dataclasses import dataclass
@@ -185,5 +186,7 @@ def become(command: Sequence[str], programs: Path) -> NoReturn:
     """
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # four files are open for each pair, and 1,024 is a common limit
     program = programs / command[0]
     os.execve(program, [str(program), *command[1:]], {**os.environ, "PATH": path})

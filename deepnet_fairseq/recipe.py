@@ -49,7 +49,7 @@ class Recipe:
     corpus: Any  # CldrConfig, FilesConfig, … : the dataclass that CORPORA holds for corpus.kind
     kind: str
     directions: List[str]  # what is trained, such as en-de
-    tokens_per_update: Optional[int]  # target tokens, over all GPUs and --update-freq; None: --max-tokens per GPU, whatever that gives
+    tokens_per_update: Optional[int]  # --max-tokens × --update-freq × GPUs; None: whatever these give
     cleaning: CleaningConfig
     vocabulary: VocabularyConfig
     binarization: BinarizationConfig
@@ -83,8 +83,7 @@ class Recipe:
     @property
     def test_directions(self) -> List[Direction]:
         """All that is tested: trained directions, and pairs without training data both ways, on every set that has them."""
-        tested = [pair for pair in self.supervised_pairs if pair not in self.corpus.untested_pairs()]
-        possible = both_ways(tested, self.zero_shot_pairs, self.test_sets)
+        possible = both_ways(self.supervised_pairs, self.zero_shot_pairs, self.test_sets, self.corpus.untested_pairs())
         untrained = {f"{s}-{t}" for a, b in self.supervised_pairs for s, t in ((a, b), (b, a))} - set(self.directions)
         return [direction for direction in possible if f"{direction.source}-{direction.target}" not in untrained]
 

@@ -4,10 +4,11 @@
 # usage: scripts/prepare.sh CONFIG [--workers N] [--download-dir DIR] [--source-dir DIR] [--cluster local|slurm [--cluster-option NAME=VALUE]...]
 #
 #   CONFIG              a YAML file, such as configs/opus100_12l.yaml
-#   --workers N         processes; with --cluster, jobs at a time (default: 1)
+#   --workers N         processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)
 #   --download-dir DIR  where downloads are kept (default: ./downloads)
 #   --source-dir DIR    published files that were fetched by other means; they are checked, and stay where they are
-#   --cluster KIND      spread the language pairs over a cluster's machines with submitit; `local` does the same on this machine
+#   --cluster KIND      spread the language pairs over a cluster's machines with submitit; `local` does the same on this machine,
+#                       all pairs at once, to try it out
 #   --cluster-option NAME=VALUE   one of submitit's, such as slurm_partition=cpu or timeout_min=240; repeatable
 #
 # Writes corpus/, vocabulary/, data-bin/, cleaning.tsv (what each filter dropped, by pair) and manifest.json (sources with checksums,

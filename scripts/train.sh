@@ -6,7 +6,7 @@
 #   CONFIG              a YAML file that scripts/prepare.sh has prepared
 #   --dry-run           print the command and stop
 #   --gpus N            GPUs in all (default: those of this machine, or its CPU if there is none)
-#   --gpus-per-node N   GPUs on each machine (default: 8, or all of --gpus)
+#   --gpus-per-node N   GPUs on each machine (default: its own; with --gpus 8, or all)
 #   --nodes N           machines (default: as many as --gpus needs)
 #   --master HOST[:PORT]  where several machines meet, the same on each (default port: 29500)
 #   --node-rank R       this machine's number, from 0; only if the first does not know itself as HOST
@@ -28,6 +28,7 @@ set -euo pipefail
 
 main() {
   local root
+  trap '' USR1 # which would end what runs before fairseq-train listens to it; what is ignored here is ignored there
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   # shellcheck source=scripts/common.sh
   source "$root/scripts/common.sh"

@@ -59,6 +59,7 @@ def set_up_epochs(name: str, data: str, flags: Sequence[str]) -> Dict[str, float
         next(batches)
         found[f"first batch {epoch}"] = time.perf_counter() - start
         found[f"batches {epoch}"] = len(batches)
+        del iterator, batches  # as fairseq-train lets go of them at the end of an epoch
     return found
 
 

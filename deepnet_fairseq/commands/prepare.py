@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.jobs import CLUSTERS, Jobs, log_messages_alone
 from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.data.manifest import MANIFEST_NAME, REPORT_NAME, file_record, write_cleaning_report, write_manifest
+from deepnet_fairseq.data.manifest import MANIFEST_NAME, REPORT_NAME, file_record, tool_versions, write_cleaning_report, write_manifest
 from deepnet_fairseq.data.steps import Step
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
@@ -55,7 +56,9 @@ def make_parser() -> argparse.ArgumentParser:
         prog="prepare.sh", description="Make the corpus, vocabulary and binary data of a config.", allow_abbrev=False
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; with --cluster, jobs at a time (default: 1)")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)"
+    )
     parser.add_argument(
         "--download-dir", type=Path, default=Path("downloads"), metavar="DIR", help="where downloads are kept (default: ./downloads)"
     )
@@ -97,35 +100,43 @@ def prepare(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> Dict[str, Dict[
             logger.info("%s: being made", step.directory)
             step.run()
         corpus, vocabulary, binary = steps
+        tools = {step.directory.name: step.result()["tools"] for step in steps}
         write_cleaning_report(recipe.data_dir, corpus.result()["counts"])
         model = file_record(recipe.vocabulary_dir / MODEL_NAME)
         write_manifest(
             recipe.data_dir,
-            {**_without_times(corpus.inputs), **corpus.result()},
-            {**vocabulary.inputs["vocabulary"], "model_sha256": model["sha256"], **(vocabulary.result() or {})},
-            binary.result(),
+            {**_without_times(corpus.inputs), "counts": corpus.result()["counts"], "sources": corpus.result()["sources"]},
+            {**vocabulary.inputs["vocabulary"], "model_sha256": model["sha256"], "pieces": vocabulary.result()["pieces"]},
+            binary.result()["lines"],
+            tools,
         )
-        return binary.result()
+        return binary.result()["lines"]
 
 
 def make_steps(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Step]:
     """The three steps; what one is made from includes what those before it are made from."""
     build_corpus = CORPORA[recipe.kind][1]
-    corpus = {"kind": recipe.kind, "corpus": recipe.corpus.fingerprint(), "cleaning": asdict(recipe.cleaning)}
+    corpus = {"kind": recipe.kind, "corpus": recipe.corpus.fingerprint(), "cleaning": recipe.cleaning.fingerprint()}
     vocabulary = {**corpus, "languages": recipe.languages, "vocabulary": recipe.vocabulary.fingerprint()}
     binary = {**vocabulary, "binarization": asdict(recipe.binarization)}
 
     def make_corpus(folder: Path) -> Dict[str, Any]:
         counts = build_corpus(recipe.corpus, folder, Inputs(downloads, recipe.cleaning, jobs))
         # Downloads end in any order.
-        return {"counts": counts, "sources": sorted(downloads.records, key=lambda record: (record["name"], record["sha256"]))}
+        return {
+            "counts": counts,
+            "sources": sorted(downloads.records, key=lambda record: (record["name"], record["sha256"])),
+            "tools": tool_versions(),
+        }
 
     def make_vocabulary(folder: Path) -> Any:
-        return train_vocabulary(recipe.vocabulary, recipe.corpus_dir, recipe.supervised_pairs, folder, recipe.languages)
+        found = train_vocabulary(recipe.vocabulary, recipe.corpus_dir, recipe.supervised_pairs, folder, recipe.languages)
+        return {**found, "tools": tool_versions()}
 
-    def make_binary(folder: Path) -> Dict[str, Dict[str, int]]:
+    def make_binary(folder: Path) -> Dict[str, Any]:
         parts = {name: list(splits) for name, splits in corpus_step.result()["counts"].items()}
-        return binarize(recipe.corpus_dir, recipe.vocabulary_dir, folder, parts, recipe.languages, recipe.binarization, jobs)
+        lines = binarize(recipe.corpus_dir, recipe.vocabulary_dir, folder, parts, recipe.languages, recipe.binarization, jobs)
+        return {"lines": lines, "tools": tool_versions()}
 
     corpus_step = Step(recipe.corpus_dir, corpus, make_corpus)
     return [
@@ -183,4 +194,5 @@ def format_table(lines: Dict[str, Dict[str, int]]) -> str:
 
 if __name__ == "__main__":
     log_messages_alone()  # fairseq has set logging up by now
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that no job goes on behind
     sys.exit(main())

@@ -103,7 +103,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)")
-    parser.add_argument("--gpus-per-node", type=int, metavar="N", help=f"GPUs on each machine (default: {GPUS_PER_NODE}, or all of --gpus)")
+    parser.add_argument(
+        "--gpus-per-node", type=int, metavar="N", help=f"GPUs on each machine (default: its own; with --gpus {GPUS_PER_NODE}, or all)"
+    )
     parser.add_argument("--nodes", type=int, metavar="N", help="machines (default: as many as --gpus needs)")
     parser.add_argument("--master", metavar="HOST[:PORT]", help=f"where several machines meet (default port: {PORT})")
     parser.add_argument(

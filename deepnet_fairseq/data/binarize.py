@@ -49,7 +49,7 @@ class BinarizationConfig:
 
 
 def data_paths(data_bin: Path, config: BinarizationConfig) -> List[Path]:
-    """The folders of binary data as fairseq's command line wants them, joined by colons; dev and test lie in the first."""
+    """The folders of binary data as fairseq's command line wants them, joined by colons; dev, test and dictionaries lie in the first."""
     return [data_bin] if config.shards == 1 else [data_bin / f"shard{number}" for number in range(config.shards)]
 
 
@@ -71,8 +71,8 @@ def binarize(
     load_model(vocabulary_dir)
     for folder in data_paths(data_bin, config):
         folder.mkdir(parents=True, exist_ok=True)
-        for language in languages:
-            shutil.copyfile(vocabulary_dir / DICTIONARY_NAME, folder / f"dict.{language}.txt")
+    for language in languages:  # fairseq reads them in the first folder
+        shutil.copyfile(vocabulary_dir / DICTIONARY_NAME, data_paths(data_bin, config)[0] / f"dict.{language}.txt")
     todo: Dict[str, Tuple] = {}
     counts: Dict[str, Dict[str, int]] = {}
     for name, splits in parts.items():

@@ -142,7 +142,7 @@ def _check_kept(path: Path, file: RemoteFile) -> str:
     """Check a file of an earlier run, against the checksum of that run as well: without a published one there is no other."""
     digest = check_file(path, file)
     record = _record_path(path)
-    if record.is_file() and record.read_text(encoding="utf-8").split()[:1] != [digest]:
+    if record.is_file() and record.read_text(encoding="utf-8").split()[:1] not in ([digest], []):  # [] is what a full disk leaves
         raise DataError(f"{path} has changed since it was downloaded (see {record.name}); remove both to fetch it again")
     _write_record(path, digest)
     return digest
@@ -151,8 +151,10 @@ def _check_kept(path: Path, file: RemoteFile) -> str:
 def _write_record(path: Path, digest: str) -> None:
     """Note a file's checksum beside it, as sha256sum does."""
     record = _record_path(path)
-    if not record.is_file():
-        record.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+    if not record.is_file() or not record.stat().st_size:
+        beside = record.with_name(record.name + ".partial")
+        beside.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+        os.replace(beside, record)
 
 
 def _record_path(path: Path) -> Path:

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import multiprocessing
 import os
 import sys
+import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -25,7 +27,7 @@ POLL_SECONDS = 1.0  # between two looks at a cluster's jobs
 class Jobs:
     """How jobs are run. Each is a function of a module, with arguments that can be pickled and a result as JSON holds it."""
 
-    workers: int = 1  # processes on this machine; jobs that a cluster runs at the same time
+    workers: int = 1  # processes on this machine; jobs that Slurm runs at the same time, if more than 1
     cluster: str = ""  # one of CLUSTERS, or "" for this machine alone
     log_dir: Path = Path("jobs")  # where a cluster's machines write their logs; they must all see it
     parameters: Mapping[str, Any] = field(default_factory=dict)  # submitit's own: timeout_min, mem_gb, slurm_partition ...
@@ -75,7 +77,7 @@ class Jobs:
         # A plain fork would copy the locks of torch's and sentencepiece's threads; the server has imported what jobs need, once.
         context = get_context("forkserver")
         context.set_forkserver_preload(["deepnet_fairseq"])
-        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, log_messages_alone) as pool:
+        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, begin_work) as pool:
             futures: Dict[Future, str] = {pool.submit(function, *values): name for name, values in arguments.items()}
             try:
                 for future in as_completed(futures):
@@ -88,13 +90,19 @@ class Jobs:
 
     def _on_cluster(self, function: Callable[..., Any], arguments: Dict[str, Tuple]) -> Iterator[Tuple[str, Any]]:
         submitit = _import_submitit()
-        executor = submitit.AutoExecutor(folder=self.log_dir, cluster=self.cluster)
+        try:
+            executor = submitit.AutoExecutor(folder=self.log_dir, cluster=self.cluster)
+        except RuntimeError as error:
+            raise DataError(f"--cluster {self.cluster}: {_in_one_line(error)}") from error
         try:
             executor.update_parameters(**{"name": "deepnet-prepare", **self._throttle(), **self.parameters})
         except (NameError, TypeError, ValueError) as error:
-            raise DataError(f"--cluster-option: submitit refuses it: {' '.join(str(error).split())}") from error
-        with executor.batch():
-            submitted = {name: executor.submit(Restartable(name, function), *values) for name, values in arguments.items()}
+            raise DataError(f"--cluster-option: submitit refuses it: {_in_one_line(error)}") from error
+        try:
+            with executor.batch():
+                submitted = {name: executor.submit(Restartable(name, function), *values) for name, values in arguments.items()}
+        except RuntimeError as error:  # what sbatch says
+            raise DataError(f"--cluster {self.cluster}: {_in_one_line(error)}") from error
         logger.info("%d jobs handed to %s; their logs lie in %s", len(submitted), self.cluster, self.log_dir)
         try:
             while submitted:
@@ -111,6 +119,18 @@ class Jobs:
 
     def _throttle(self) -> Dict[str, Any]:
         return {"slurm_array_parallelism": self.workers} if self.workers > 1 and self.cluster == "slurm" else {}
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def begin_work() -> None:
+    """Set a worker process up: its log, and that it ends with the process that started it, however that ends."""
+    log_messages_alone()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def log_messages_alone() -> None:

@@ -13,9 +13,14 @@ REPORT_NAME = "cleaning.tsv"
 TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacremoses", "sacrebleu", "numpy")
 
 
-def write_manifest(folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]]) -> Path:
-    """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine."""
-    content = {"corpus": portable(corpus), "vocabulary": portable(vocabulary), "lines": lines, "tools": tool_versions()}
+def write_manifest(
+    folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]], tools: Dict[str, Dict[str, str]]
+) -> Path:
+    """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine.
+
+    Args: tools: by step, the versions that it was made with.
+    """
+    content = {"corpus": portable(corpus), "vocabulary": portable(vocabulary), "lines": lines, "tools": tools}
     return _write_if_new(folder / MANIFEST_NAME, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 

@@ -55,6 +55,9 @@ class Step:
         """
         partial = self.directory.with_name(self.directory.name + ".partial")
         replaced = self.directory.with_name(self.directory.name + ".replaced")
+        if self._is_whole(partial):  # a run was killed before it could move it
+            self._move(partial, replaced)
+            return
         leftovers = [replaced] if self._was_begun(partial) else [replaced, partial]
         for leftover in leftovers:
             if leftover.exists():
@@ -73,10 +76,20 @@ class Step:
                 for parent in new_parents:
                     parent.rmdir()
             raise
+        self._move(partial, replaced)
+
+    def _move(self, partial: Path, replaced: Path) -> None:
         if self.directory.exists():
             os.replace(self.directory, replaced)
         os.replace(partial, self.directory)
         shutil.rmtree(replaced, ignore_errors=True)
+
+    def _is_whole(self, partial: Path) -> bool:
+        """Whether partial is finished, and of just this step."""
+        try:
+            return json.loads((partial / STAMP_NAME).read_text(encoding="utf-8"))["inputs"] == _as_json(self.inputs)
+        except (OSError, ValueError, KeyError):
+            return False
 
     def _was_begun(self, partial: Path) -> bool:
         """Whether partial holds finished parts of just this step."""

@@ -41,10 +41,16 @@ class Direction:
 
 
 def both_ways(
-    supervised: Iterable[Pair], zero_shot: Iterable[Pair], test_sets: Mapping[str, Iterable[Pair]] = MappingProxyType({})
+    supervised: Iterable[Pair],
+    zero_shot: Iterable[Pair],
+    test_sets: Mapping[str, Iterable[Pair]] = MappingProxyType({}),
+    untested: Iterable[Pair] = (),
 ) -> List[Direction]:
-    """Every pair in both directions, the supervised ones first, those of further test sets last."""
-    trained = list(supervised)
-    sets = [(pair, False, "") for pair in trained] + [(pair, True, "") for pair in zero_shot]
+    """Every pair in both directions, the supervised ones first, those of further test sets last.
+
+    Untested pairs are supervised ones without a test set of the corpus's own; a further set may have them.
+    """
+    trained, untested = list(supervised), set(untested)
+    sets = [(pair, False, "") for pair in trained if pair not in untested] + [(pair, True, "") for pair in zero_shot]
     sets += [(pair, pair not in trained, name) for name, pairs in sorted(test_sets.items()) for pair in sorted(pairs)]
     return [Direction(s, t, untrained, name) for (a, b), untrained, name in sets for s, t in ((a, b), (b, a))]

@@ -65,7 +65,7 @@ def mean_scores(scores: Mapping[Direction, Score], pivot: str) -> Dict[str, Mean
         f"X→{pivot}": [direction for direction in supervised if direction.target == pivot],
         f"{pivot}→X": [direction for direction in supervised if direction.source == pivot],
         ALL_SUPERVISED: supervised,
-        ZERO_SHOT: [direction for direction in scores if direction.zero_shot],
+        ZERO_SHOT: [direction for direction in scores if direction.zero_shot and not direction.test_set],
     }
     for name in sorted({direction.test_set for direction in scores} - {""}):
         groups[name] = [direction for direction in scores if direction.test_set == name]

@@ -20,8 +20,6 @@ from deepnet_fairseq.training.sampling.passes import Pass, Passes
 from deepnet_fairseq.training.sampling.schedule import TemperatureSchedule
 from deepnet_fairseq.training.validation import without_directions_that_lack
 
-DEFAULT_TEMPERATURE = 1.5  # fairseq's, of --sampling-temperature
-
 
 @register_task("translation_multi_deepnet")
 class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
@@ -34,7 +32,7 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             "--sampling-temperature-schedule",
             metavar="EPOCH:T,…",
             help="sampling temperatures that change over the training: 1:5,10:2.5,20:1 is 5 in epochs 1 to 9, 2.5 in 10 to 19, then 1; "
-            "instead of --sampling-temperature, with --sampling-method temperature; --virtual-data-size or --virtual-epoch-size "
+            "in place of --sampling-temperature, with --sampling-method temperature; --virtual-data-size or --virtual-epoch-size "
             "says how many examples an epoch has",
         )
 
@@ -155,8 +153,6 @@ def check_sampling(args: Namespace) -> TemperatureSchedule:
         return TemperatureSchedule(f"1:{args.sampling_temperature}")
     if args.sampling_method != "temperature" or args.sampling_weights or args.sampling_weights_from_file:
         raise ValueError("--sampling-temperature-schedule needs --sampling-method temperature, and no --sampling-weights")
-    if args.sampling_temperature != DEFAULT_TEMPERATURE:
-        raise ValueError("--sampling-temperature-schedule replaces --sampling-temperature; give one of them")
     try:
         return TemperatureSchedule(text)
     except ValueError as error:

@@ -236,4 +236,4 @@ def test_the_scripts_header_documents_every_option_as_it_is_parsed() -> None:
     assert len(options) == 7
     for option in options:
         assert f"#   {' '.join([option.option_strings[0], *([option.metavar] if option.metavar else [])])}  " in header
-    assert f"default port: {PORT}" in header and f"(default: {GPUS_PER_NODE}, or all of --gpus)" in header
+    assert f"default port: {PORT}" in header and f"with --gpus {GPUS_PER_NODE}, or all)" in header

@@ -1,6 +1,10 @@
 """The same work over many pairs: here, in processes and through submitit, with the same results, errors and restarts."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -94,6 +98,40 @@ def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -
 )
 def test_a_job_gets_the_threads_that_are_left_over(jobs: Jobs, count: int, threads: int) -> None:
     assert jobs.threads(count) == threads
+
+
+def write_after_a_while(path: Path) -> str:
+    """Say that work has begun, then take a second over it."""
+    path.with_suffix(".begun").touch()
+    time.sleep(1)
+    path.touch()
+    return path.name
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from deepnet_fairseq.data.jobs import Jobs; from test_jobs import write_after_a_while\n"
+        "if __name__ == '__main__':\n"
+        "    files = {str(n): [Path(sys.argv[1]) / f'{n}.done'] for n in range(8)}\n"
+        "    Jobs(workers=2).run(write_after_a_while, files, 'write')"
+    )
+    (tmp_path / "program.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{Path(__file__).parent}"}
+    parent = subprocess.Popen([sys.executable, tmp_path / "program.py", tmp_path], env=environment)
+    while not list(tmp_path.glob("*.begun")) and parent.poll() is None:
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    time.sleep(0.5)  # far less than the jobs that are left would take
+    done = len(list(tmp_path.glob("*.done")))
+    time.sleep(2)
+    assert len(list(tmp_path.glob("*.done"))) == done < 8
+
+
+def test_a_cluster_that_is_not_there_is_named(files: Dict[str, List[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match=r"--cluster slurm: .*srun"):
+        Jobs(cluster="slurm", log_dir=tmp_path / "logs").run(count_lines, files, "count")
 
 
 def test_an_option_that_submitit_does_not_have_is_refused(files: Dict[str, List[Any]], tmp_path: Path) -> None:

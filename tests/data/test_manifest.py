@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from deepnet_fairseq.data.manifest import file_record, write_cleaning_report, write_manifest
+from deepnet_fairseq.data.manifest import file_record, tool_versions, write_cleaning_report, write_manifest
 
 
 def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
@@ -15,11 +15,11 @@ def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -
         folder.mkdir()
         (folder / "train.de").write_text("Tag\n")
         corpus = {"kind": "files", "pairs": {"de-en": [str(folder / "train.de")]}, "sources": [file_record(folder / "train.de")]}
-        manifests.append(write_manifest(folder, corpus, {"size": 300}, {"de-en": {"train": 1}}).read_bytes())
+        manifests.append(write_manifest(folder, corpus, {"size": 300}, {"de-en": {"train": 1}}, {"corpus": tool_versions()}).read_bytes())
     assert manifests[0] == manifests[1]
     content = json.loads(manifests[0])
     assert content["corpus"]["pairs"] == {"de-en": ["train.de"]}
-    assert content["tools"]["sentencepiece"] == sentencepiece.__version__
+    assert content["tools"]["corpus"]["sentencepiece"] == sentencepiece.__version__
     assert [path.name for path in (tmp_path / "here").iterdir() if path.suffix == ".partial"] == []
 
 

@@ -204,7 +204,8 @@ def test_the_manifest_says_what_the_data_were_made_from(config: Path) -> None:
     assert content["corpus"]["counts"]["supervised/de-en"]["train"]["kept"] == 120
     assert content["vocabulary"]["pieces"] == 300
     assert content["vocabulary"]["model_sha256"] == hashlib.sha256((recipe.vocabulary_dir / "spm.model").read_bytes()).hexdigest()
-    assert content["tools"]["fairseq"].startswith("0.12.2+deepnet.")
+    assert content["tools"].keys() == {"corpus", "vocabulary", "data-bin"}
+    assert content["tools"]["data-bin"]["fairseq"].startswith("0.12.2+deepnet.")
     assert str(config.parent) not in json.dumps(content)
     report = (recipe.data_dir / "cleaning.tsv").read_text(encoding="utf-8").splitlines()
     assert report[0].split("\t") == ["pair", "split", "read", "kept"]

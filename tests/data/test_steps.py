@@ -73,6 +73,17 @@ def test_someone_elses_folder_is_never_replaced(tmp_path: Path) -> None:
         make_step(tmp_path / "out", "", {}).is_finished()
 
 
+def test_a_step_that_was_killed_before_its_last_move_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            make_step(tmp_path / "out", "content", {"a": 1}).run()
+    before = sorted(path.name for path in (tmp_path / "out.partial").iterdir())
+    Step(tmp_path / "out", {"a": 1}, lambda target: pytest.fail("made again")).run()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_finished_parts_of_an_interrupted_step_are_kept_for_the_same_inputs_only(tmp_path: Path) -> None:
     def interrupted(target: Path) -> None:
         (target / "de-en").write_text("done")

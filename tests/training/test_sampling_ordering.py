@@ -128,9 +128,6 @@ REFUSED = {
     "--virtual-data-size is 0": ["--virtual-data-size", 0, "--sampling-method", "uniform"],
     "--virtual-epoch-size is -5": ["--virtual-epoch-size", -5],
     "--sampling-temperature-schedule needs --sampling-method temperature": ["--sampling-temperature-schedule", "1:5"],
-    "--sampling-temperature-schedule replaces --sampling-temperature": (
-        ["--sampling-temperature-schedule", "1:5", "--sampling-method", "temperature", "--sampling-temperature", 3]
-    ),
     "and no --sampling-weights": (
         ["--sampling-temperature-schedule", "1:5", "--sampling-method", "temperature", "--sampling-weights", WEIGHTS]
     ),

@@ -185,8 +185,9 @@ def _random_order(count: int, rng: random.Random) -> Iterator[int]:
 
 
 def _too_small(config: CldrConfig, available: int) -> DataError:
+    most = max(config.train_lines, *config.train_lines_of.values(), 0)
     return DataError(
-        f"corpus.train_lines, dev_lines and test_lines are {config.train_lines} + {config.dev_lines} + {config.test_lines} per pair, but "
-        f"the inventory yields only {available} distinct sentences; ask for less, or raise corpus.countries, max_number, years or the "
-        "number of kinds"
+        f"corpus.train_lines (the most of any pair), dev_lines and test_lines are {most} + {config.dev_lines} + {config.test_lines} per "
+        f"pair, but the inventory yields only {available} distinct sentences; ask for less, or raise corpus.countries, max_number, years "
+        "or the number of kinds"
     )

@@ -73,6 +73,9 @@ class Multi30kConfig:
             strangers = [language for language in pair if language not in self.languages]
             if strangers:
                 raise DataError(f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}")
+        for key, names in (("zero_shot", self.zero_shot_pairs()), ("tests", self.tests)):
+            if len(set(names)) < len(names):
+                raise DataError(f"{key} is {getattr(self, key)}; name each once")
         unknown = [name for name in self.tests if name not in LATER_TESTS]
         if unknown:
             raise DataError(f"tests has {unknown[0]!r}; choose from {', '.join(LATER_TESTS)}")

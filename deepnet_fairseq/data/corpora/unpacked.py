@@ -16,7 +16,8 @@ Key = TypeVar("Key")
 
 @contextmanager
 def unpacking(root: Path) -> Iterator[Path]:
-    """A folder inside the corpus being made for what is unpacked; it stays if the making fails, so that the next run finds it."""
+    """A folder inside the corpus being made for what is unpacked; it stays if the making fails
+    once a pair is finished, so that the next run finds it."""
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     yield folder

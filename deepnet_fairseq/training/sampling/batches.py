@@ -64,7 +64,7 @@ class EpochBatches(EpochBatchIterator):
         super().__init__(
             dataset,
             dataset.collater,
-            batch_sampler=lambda dataset, epoch: build_batches(epoch),
+            batch_sampler=lambda dataset, epoch: self._build(epoch),
             seed=seed,
             num_shards=num_shards,
             shard_id=shard_id,
@@ -80,8 +80,14 @@ class EpochBatches(EpochBatchIterator):
     def frozen_batches(self) -> Batches:
         """The batches of the epoch, of all processes, before they are shuffled."""
         if self._epoch_of_batches != self.epoch:
-            self._frozen_batches, self._epoch_of_batches = self._build_batches(self.epoch), self.epoch
+            self._frozen_batches, self._epoch_of_batches = self._build(self.epoch), self.epoch
         return self._frozen_batches
+
+    def _build(self, epoch: int) -> Batches:
+        """Let go of the previous epoch's batches, then build this one's: both at once would be the most that a training takes."""
+        if epoch != self._epoch_of_batches:
+            self._frozen_batches = self._cur_epoch_itr = self._epoch_of_batches = None
+        return self._build_batches(epoch)
 
     def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> BatchOrder:
         """Return the batches of this process in the order of the epoch; fix_batches_to_gpus is for datasets that prefetch."""

@@ -15,7 +15,8 @@ from deepnet_fairseq.parallel import map_ahead
 from deepnet_fairseq.training.sampling.batches import Batches
 
 CHUNK = 1 << 18  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
-THREADS = min(4, len(os.sched_getaffinity(0)))  # more would wait for the memory
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = min(4, CORES)  # more would wait for the memory
 AHEAD = THREADS + 1  # chunks or lengths that are worked on or wait
 LONGEST = 2**16 - 1  # lengths are held in 16 bits; longer sentences count as this long
 
