@@ -17,6 +17,8 @@ from fairseq_cli import train
 
 from deepnet_fairseq.commands import evaluate
 from deepnet_fairseq.commands.prepare import prepare
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.data.jobs import Jobs
 from deepnet_fairseq.evaluation.average import find_newest, read_checkpoint
 from deepnet_fairseq.evaluation.report import read_report
 from deepnet_fairseq.evaluation.score import score_files
@@ -54,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
             (folder / f"{split}.{language}").write_text("".join(" ".join(names[i] for i in line) + ".\n" for line in numbers))
     (folder / "toy.yaml").write_text(CONFIG.format(folder=folder))
     recipe = load_recipe(folder / "toy.yaml")
-    prepare(recipe)
+    prepare(recipe, Downloads(folder), Jobs())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", recipe.training_command(cpu=True))
         train.cli_main()

@@ -84,6 +84,9 @@ def test_sentences_too_long_for_16_bits_are_left_out_or_refused() -> None:
 
 def test_an_example_costs_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ordering, "CHUNK", 1 << 12)
+    # Each thread more works on a chunk, or a length, of its own.
+    monkeypatch.setattr(ordering, "THREADS", 1)
+    monkeypatch.setattr(ordering, "AHEAD", 1)
     size, draw = 1 << 19, np.random.default_rng(1)
     lengths = [draw.geometric(0.05, size).clip(1, 250).astype(np.uint16) for _ in range(2)]
     tracemalloc.start()
