@@ -8,14 +8,14 @@ Unlike the script, nothing is tokenised: SentencePiece learns from raw text, BLE
 174,443 for training and 7,283 for validation.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, ClassVar, Dict, Iterator, Optional
 
 from deepnet_fairseq.data.corpora.build import Source, build_parts
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.corpora.one_pair import OnePairConfig
 from deepnet_fairseq.data.corpora.sgml import segments
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
 from deepnet_fairseq.data.corpora.validation_split import split_off_validation
 from deepnet_fairseq.data.download import RemoteFile
@@ -34,35 +34,17 @@ TAGS = ("<title>", "</title>", "<description>", "</description>")
 
 
 @dataclass
-class Iwslt14Config:
+class Iwslt14Config(OnePairConfig):
     """What `corpus:` holds when its kind is iwslt14."""
 
+    PAIR: ClassVar[Pair] = PAIR
+
     case: str = "lower"  # as in fairseq's script; or kept
-    further_tests: FurtherTests = field(default_factory=FurtherTests)
-    pivot: str = "en"
-    seed: int = 1  # nothing is drawn at random here; every corpus has one
 
     def __post_init__(self) -> None:
         if self.case not in CASES:
             raise DataError(f"case is {self.case!r}; choose one of {', '.join(CASES)}")
-        if self.pivot not in PAIR:
-            raise DataError(f"pivot is {self.pivot!r}; this corpus has {' and '.join(PAIR)}")
-        self.further_tests.pairs([PAIR])
-
-    def resolve_paths(self, folder: Path) -> None:
-        """This corpus names no files of the user's."""
-
-    def supervised_pairs(self) -> List[Pair]:
-        return [PAIR]
-
-    def zero_shot_pairs(self) -> List[Pair]:
-        return []
-
-    def untested_pairs(self) -> List[Pair]:
-        return []
-
-    def test_sets(self) -> Dict[str, List[Pair]]:
-        return self.further_tests.pairs([PAIR])
+        super().__post_init__()
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the corpus depends on: the config."""

@@ -10,14 +10,14 @@ on the published references, byte by byte.
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, ClassVar, Dict, List
 
 from sacrebleu.dataset import DATASETS
 
 from deepnet_fairseq.data.corpora.build import Source, build_parts
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.corpora.one_pair import OnePairConfig
 from deepnet_fairseq.data.corpora.sgml import write_segments
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
 from deepnet_fairseq.data.corpora.validation_split import split_off_validation
 from deepnet_fairseq.data.download import Downloads, RemoteFile
@@ -72,14 +72,13 @@ HELD_OUT_EVERY = 100
 
 
 @dataclass
-class Wmt17Config:
+class Wmt17Config(OnePairConfig):
     """What `corpus:` holds when its kind is wmt17."""
+
+    PAIR: ClassVar[Pair] = PAIR
 
     training: List[str] = field(default_factory=lambda: list(TRAINING))  # the parts, in this order
     validation: str = "newstest2013"  # or held-out: every hundredth pair of the training text, as fairseq's script has it
-    further_tests: FurtherTests = field(default_factory=FurtherTests)
-    pivot: str = "en"
-    seed: int = 1  # nothing is drawn at random here; every corpus has one
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.training if name not in TRAINING]
@@ -87,24 +86,10 @@ class Wmt17Config:
             raise DataError(f"training is {self.training}; name one or more of {', '.join(TRAINING)}, each once")
         if self.validation not in VALIDATION:
             raise DataError(f"validation is {self.validation!r}; choose one of {', '.join(VALIDATION)}")
-        if self.pivot not in PAIR:
-            raise DataError(f"pivot is {self.pivot!r}; this corpus has {' and '.join(PAIR)}")
-        self.further_tests.pairs([PAIR])
-
-    def resolve_paths(self, folder: Path) -> None:
-        """This corpus names no files of the user's."""
-
-    def supervised_pairs(self) -> List[Pair]:
-        return [PAIR]
-
-    def zero_shot_pairs(self) -> List[Pair]:
-        return []
-
-    def untested_pairs(self) -> List[Pair]:
-        return []
+        super().__post_init__()
 
     def test_sets(self) -> Dict[str, List[Pair]]:
-        return {FURTHER_TEST: [PAIR], **self.further_tests.pairs([PAIR])}
+        return {FURTHER_TEST: [PAIR], **super().test_sets()}
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the corpus depends on: the config, and which files are taken for the published ones."""
