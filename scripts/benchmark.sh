@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Measure speed and memory against stock fairseq, side by side in one run.
+# Measure speed and memory; what stock fairseq does, too, side by side with it in one run.
 #
 # usage: scripts/benchmark.sh NAME [options]
 #
 #   binarize   text to binary data, against spm_encode + fairseq-preprocess and against bare SentencePiece
+#   opus100    prepare.sh on archives of OPUS-100's shape, a tenth of its size or all of it
 #   sampler    setting up an epoch of OPUS-100's 110 million directed examples, against translation_multi_simple_epoch
 #
 # `scripts/benchmark.sh NAME --help` lists the options. A table goes to stdout, progress to stderr; temporary files go to $TMPDIR and are
@@ -22,7 +23,7 @@ main() {
       print_header "$0"
       exit 0
       ;;
-    binarize | sampler) ;;
+    binarize | opus100 | sampler) ;;
     *)
       print_header "$0" >&2
       exit 2
