@@ -105,6 +105,16 @@ class Recipe:
         return self.data_dir / "data-bin"
 
     @property
+    def data_folders(self) -> List[Path]:
+        """The parts of data_bin; dev, test and dictionaries lie in the first."""
+        return data_paths(self.data_bin, self.binarization)
+
+    @property
+    def dictionaries(self) -> List[Path]:
+        """fairseq's dictionaries, one per language."""
+        return [self.data_folders[0] / f"dict.{language}.txt" for language in self.languages]
+
+    @property
     def checkpoint_dir(self) -> Path:
         return self.work_dir / "checkpoints"
 
@@ -127,7 +137,7 @@ class Recipe:
         training = {"tensorboard-logdir": str(self.work_dir / "tensorboard"), **self.training}
         if batch:
             training.update({"max-tokens": batch.max_tokens, "update-freq": batch.update_freq})
-        data = ":".join(str(path) for path in data_paths(self.data_bin, self.binarization))
+        data = ":".join(map(str, self.data_folders))
         command = ["fairseq-train", data, *self._task_flags(), "--save-dir", str(self.checkpoint_dir)]
         command += ["--log-file", str(self.work_dir / "train.log")]
         return command + ["--cpu"] * cpu + flags(training)
@@ -135,9 +145,16 @@ class Recipe:
     def generation_command(self, source: str, target: str, checkpoint: Path, cpu: bool = False, subset: str = "test") -> List[str]:
         """Return the whole fairseq-generate command for one direction of a test set; cpu adds --cpu."""
         direction = ["--source-lang", source, "--target-lang", target, "--gen-subset", subset, "--path", str(checkpoint)]
-        data = str(data_paths(self.data_bin, self.binarization)[0])  # where test sets lie, if training data lie in several folders
         text_format = {name: self.training[name] for name in FORMAT_FLAGS if name in self.training}
-        command = ["fairseq-generate", data, *self._task_flags(), *flags(text_format), *direction, "--remove-bpe", "sentencepiece"]
+        command = [
+            "fairseq-generate",
+            str(self.data_folders[0]),
+            *self._task_flags(),
+            *flags(text_format),
+            *direction,
+            "--remove-bpe",
+            "sentencepiece",
+        ]
         return command + ["--cpu"] * cpu + flags(self.decoding)
 
     def _task_flags(self) -> List[str]:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 
-from deepnet_fairseq.data.binarize import data_paths
+from deepnet_fairseq.data.jobs import log_messages_alone
 from deepnet_fairseq.data.layout import DataError, read_lines
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import RECORD, average_newest, find_newest, read_checkpoint
@@ -48,9 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="evaluate this one, instead of the mean of the newest ones")
     options, caller_flags = parser.parse_known_args(arguments)
-    # fairseq's own loggers stay at warnings; --log-format and tqdm show its progress all the same
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING, force=True)
-    logging.getLogger("deepnet_fairseq").setLevel(logging.INFO)
+    log_messages_alone()  # --log-format and tqdm show fairseq's progress all the same
     try:
         recipe = load_recipe(options.config)
         complaint = check_flags(recipe, caller_flags)
@@ -84,8 +82,7 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
 
 def check_inputs(recipe: Recipe, checkpoint: Optional[Path]) -> None:
     """Raise EvaluationError, saying which script makes it, if a file is missing."""
-    data = data_paths(recipe.data_bin, recipe.binarization)[0]
-    files = [data / f"dict.{language}.txt" for language in recipe.languages]
+    files = recipe.dictionaries
     for direction in recipe.test_directions:
         files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
     for file in files:

@@ -11,7 +11,6 @@ from typing import Any, List, Optional, Sequence
 import torch
 from fairseq.options import get_training_parser
 
-from deepnet_fairseq.data.binarize import data_paths
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
 from deepnet_fairseq.flags import FlagError, parse_flags
@@ -30,7 +29,7 @@ from deepnet_fairseq.launch import (
 )
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
 
-# For GPUs: slower than full precision on most CPUs, and fairseq fails there at the first gradient overflow.
+# For GPUs: slower than full precision on most CPUs.
 HALF_PRECISION = ("fp16", "memory-efficient-fp16", "fp16-no-flatten-grads", "bf16", "memory-efficient-bf16", "amp")
 
 
@@ -50,8 +49,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if options.dry_run:
         print(shlex.join(command))
         return 0
-    data = data_paths(recipe.data_bin, recipe.binarization)[0]
-    missing = [d for d in (data / f"dict.{language}.txt" for language in recipe.languages) if not d.is_file()]
+    missing = [path for path in recipe.dictionaries if not path.is_file()]
     if missing:
         return fail(f"{missing[0]} is missing; run scripts/prepare.sh {options.config}")
     programs = Path(sys.executable).parent

@@ -8,8 +8,7 @@ UTF-8 with one sentence a line.
 import gzip
 import os
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Iterable, Iterator, List, Mapping, Tuple
+from typing import IO, Iterable, Iterator, Tuple
 
 Pair = Tuple[str, str]
 
@@ -127,11 +126,3 @@ def check_pair(root: Path, pair: Pair, split: str, part: str = SUPERVISED) -> in
         sides = f"{paths[0]} has {counts[0]} lines but {paths[1]} has {counts[1]}"
         raise DataError(f"{sides}; line n of one must translate line n of the other")
     return counts[0]
-
-
-def corpus_parts(
-    supervised: Iterable[Pair], zero_shot: Iterable[Pair], test_sets: Mapping[str, Iterable[Pair]] = MappingProxyType({})
-) -> List[Tuple[Pair, str]]:
-    """Every pair of a corpus with its part, in the order in which all steps go through them."""
-    parts = [(pair, SUPERVISED) for pair in supervised] + [(pair, ZERO_SHOT) for pair in zero_shot]
-    return parts + [(pair, part_of_test_set(name)) for name, pairs in sorted(test_sets.items()) for pair in sorted(pairs)]

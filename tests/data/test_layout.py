@@ -11,7 +11,6 @@ from deepnet_fairseq.data.layout import (
     DataError,
     check_pair,
     corpus_file,
-    corpus_parts,
     count_lines,
     normalise_spaces,
     parse_pair,
@@ -32,17 +31,6 @@ from deepnet_fairseq.data.layout import (
 )
 def test_corpus_file_is_named_as_in_opus100(pair: tuple, split: str, language: str, part: str, expected: str) -> None:
     assert corpus_file(Path("root"), pair, split, language, part) == Path("root") / expected
-
-
-def test_the_parts_of_a_corpus_come_in_one_order() -> None:
-    parts = corpus_parts([("de", "en")], [("de", "fr")], {"ted": [("en", "fr"), ("de", "en")], "flores": [("de", "en")]})
-    assert parts == [
-        (("de", "en"), SUPERVISED),
-        (("de", "fr"), ZERO_SHOT),
-        (("de", "en"), "test-sets/flores"),
-        (("de", "en"), "test-sets/ted"),
-        (("en", "fr"), "test-sets/ted"),
-    ]
 
 
 def test_corpus_file_refuses_a_language_outside_the_pair() -> None:

@@ -10,9 +10,10 @@ from typing import Dict, List, Sequence, Set, Tuple
 
 from deepnet_fairseq.data.cleaning import CleaningConfig, clean_pair
 from deepnet_fairseq.data.corpora.aligned import Files, aligned_sentences
-from deepnet_fairseq.data.corpora.inputs import LEDGER_NAME, Counts, Inputs
+from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.held_out import HeldOut
 from deepnet_fairseq.data.layout import SUPERVISED, DataError, Pair, pair_name, read_lines
+from deepnet_fairseq.data.steps import LEDGER_NAME
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ import babel
 from deepnet_fairseq.data.cleaning import SplitCounts
 from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
-from deepnet_fairseq.data.corpora.inputs import LEDGER_NAME, Counts, Inputs
+from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, pair_name, parse_pair, sort_pair, write_pair
+from deepnet_fairseq.data.steps import LEDGER_NAME
 
 LISTED_AT_ONCE = 100000  # contents of a kind; of more, one after another is drawn until it is a new one
 
