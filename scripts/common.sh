@@ -18,10 +18,10 @@ find_python() {
   printf '%s\n' "$python"
 }
 
-# run_command NAME SCRIPT ARGUMENTS...: python -m deepnet_fairseq.commands.NAME ARGUMENTS, behind --help and a usage check.
-run_command() {
-  local name=$1 script=$2 root python
-  shift 2
+# check_call SCRIPT ARGUMENTS...: answer --help, and a call that does not begin with a file or folder with the usage.
+check_call() {
+  local script=$1
+  shift
   if [[ ${1:-} == --help || ${1:-} == -h ]]; then
     print_header "$script"
     exit 0
@@ -30,8 +30,20 @@ run_command() {
     print_header "$script" >&2
     exit 2
   fi
-  [[ -f $1 ]] || fail "$1: no such config"
+}
+
+# run_module NAME SCRIPT ARGUMENTS...: python -m deepnet_fairseq.commands.NAME ARGUMENTS
+run_module() {
+  local name=$1 script=$2 root python
+  shift 2
   root=$(cd "$(dirname "$script")/.." && pwd)
   python=$(find_python "$root")
   PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "deepnet_fairseq.commands.$name" "$@"
+}
+
+# run_command NAME SCRIPT CONFIG ARGUMENTS...: the same behind --help, a usage check and one that the config is there.
+run_command() {
+  check_call "${@:2}"
+  [[ -f $3 ]] || fail "$3: no such config"
+  run_module "$@"
 }

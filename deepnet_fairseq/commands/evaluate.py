@@ -1,32 +1,28 @@
 """Average, decode, score and report for a config: what scripts/evaluate.sh runs."""
 
 import argparse
+import json
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-import torch
-
 from deepnet_fairseq.data.jobs import log_messages_alone
-from deepnet_fairseq.data.layout import DataError, read_lines
+from deepnet_fairseq.data.layout import DataError, Pair, count_lines, parse_pair
+from deepnet_fairseq.data.manifest import MANIFEST_NAME
 from deepnet_fairseq.evaluation import EvaluationError
+from deepnet_fairseq.evaluation.assemble import Origin, assemble
 from deepnet_fairseq.evaluation.average import RECORD, average_newest, find_newest, read_checkpoint
-from deepnet_fairseq.evaluation.decode import Hypotheses, decode_all
-from deepnet_fairseq.evaluation.dependence import Dependence, measure_dependence
+from deepnet_fairseq.evaluation.decoding.crew import choose_devices
+from deepnet_fairseq.evaluation.decoding.decode import decode_all
+from deepnet_fairseq.evaluation.decoding.hypotheses import Hypotheses, SpecialLines, hypothesis_file
+from deepnet_fairseq.evaluation.decoding.settings import parse_command
 from deepnet_fairseq.evaluation.direction import Direction
-from deepnet_fairseq.evaluation.generate import parse_command
-from deepnet_fairseq.evaluation.report import (
-    Report,
-    as_text,
-    common_signatures,
-    mean_table,
-    pick_examples,
-    score_table,
-    write_report,
-)
-from deepnet_fairseq.evaluation.score import score_files
+from deepnet_fairseq.evaluation.reporting.report import Report
+from deepnet_fairseq.evaluation.reporting.tables import as_text
+from deepnet_fairseq.evaluation.reporting.write import write_report
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
@@ -37,35 +33,44 @@ FIXED = (
     *("encoder_langtok", "decoder_langtok", "post_process"),
 )
 
-# A test set needs no process to load it, and one would cost five seconds per direction: fairseq leaves it in a reference cycle, and when
-# that is collected torch waits for it in vain. Stands first, so that a config's own value wins.
-NO_LOADER = ("--num-workers", "0")
-
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Evaluate a config's model and print its table. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(prog="evaluate.sh", description="Translate and score every test set of a config.", allow_abbrev=False)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="evaluate this one, instead of the mean of the newest ones")
+    parser.add_argument("--hypotheses", type=Path, metavar="FOLDER", help="score another system's: a file such as de-en.en per direction")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="for results, instead of evaluation/ in the config's work_dir")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that translate, one model each; default: one per GPU, else one")
     options, caller_flags = parser.parse_known_args(arguments)
     log_messages_alone()  # --log-format and tqdm show fairseq's progress all the same
     try:
         recipe = load_recipe(options.config)
-        complaint = check_flags(recipe, caller_flags)
+        complaint = check_call(options) or check_flags(recipe, caller_flags)
         if complaint:
             parser.error(complaint)
-        check_inputs(recipe, options.checkpoint)
-        report = evaluate(recipe, caller_flags, options.checkpoint)
-        written = write_report(report, recipe.evaluation_dir)
+        report, folder, training_log = run(recipe, options, caller_flags)
+        written = write_report(report, training_log, folder)
     except (RecipeError, DataError, EvaluationError, OSError) as error:
         print(f"evaluate.sh: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("evaluate.sh: interrupted; run it again to go on from the direction it was at", file=sys.stderr)
+        print("evaluate.sh: interrupted; run it again to go on with the directions that are not finished", file=sys.stderr)
         return 130
     print(as_text(report))
-    print(f"\nwritten: {', '.join(map(str, [*written, recipe.evaluation_dir / 'hypotheses']))}")
+    print(f"\nwritten: {', '.join(map(str, [*written, report.hypotheses]))}")
     return 0
+
+
+def check_call(options: argparse.Namespace) -> str:
+    """What is wrong with our own options, in one line, or nothing."""
+    if options.workers is not None and options.workers < 1:
+        return f"--workers is {options.workers}; it must be at least 1"
+    if options.hypotheses and options.checkpoint:
+        return "--hypotheses are scored as they are; leave --checkpoint out"
+    if options.hypotheses and not options.output:
+        return "--hypotheses needs --output, a folder for this system's results"
+    return ""
 
 
 def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
@@ -80,14 +85,45 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
     return f"--{changed[0].replace('_', '-')} follows from the config; leave it out" if changed else ""
 
 
-def check_inputs(recipe: Recipe, checkpoint: Optional[Path]) -> None:
-    """Raise EvaluationError, saying which script makes it, if a file is missing."""
+def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> Any:
+    """Return the report, the folder for its files, and the training's log."""
+    check_test_sets(recipe)
+    folder = options.output or recipe.evaluation_dir
+    if options.hypotheses:
+        found = find_hypotheses(recipe, options.hypotheses)
+        origin = Origin(options.output.name, str(recipe.path), "", [], "")
+        return _report(recipe, found, origin, options.workers), folder, None
+    check_model(recipe, options.checkpoint)
+    model = options.checkpoint or average_newest(recipe.checkpoint_dir, recipe.evaluation.average_checkpoints)
+    devices = choose_devices(options.workers, cpu="--cpu" in caller_flags)
+
+    def command_for(direction: Direction) -> List[str]:
+        cpu = devices[0] == "cpu"
+        return [*recipe.generation_command(direction.source, direction.target, model, cpu, direction.subset), *caller_flags]
+
+    directions = recipe.test_directions
+    decoding = shlex.join(command_for(directions[0]))
+    logger.info("the same hypotheses, one direction at a time: %s", decoding)
+    found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.vocabulary_dir, folder / "hypotheses", devices)
+    warn_of_special_lines(found)
+    origin = Origin(recipe.name, str(recipe.path), str(model), _averaged_from(model), decoding)
+    report = _report(recipe, found, origin, options.workers)
+    warn_of_ignored_sources(report)
+    return report, folder, recipe.work_dir / "train.log"
+
+
+def check_test_sets(recipe: Recipe) -> None:
+    """Raise EvaluationError, saying which script makes it, if a test file or dictionary is missing."""
     files = recipe.dictionaries
     for direction in recipe.test_directions:
         files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
     for file in files:
         if not file.is_file():
             raise EvaluationError(f"{file} is missing; run scripts/prepare.sh {recipe.path}")
+
+
+def check_model(recipe: Recipe, checkpoint: Optional[Path]) -> None:
+    """Raise EvaluationError if the checkpoint cannot be read, or there is none."""
     if checkpoint is not None:
         read_checkpoint(checkpoint)
         return
@@ -97,51 +133,68 @@ def check_inputs(recipe: Recipe, checkpoint: Optional[Path]) -> None:
         raise EvaluationError(f"{error}; run scripts/train.sh {recipe.path}") from error
 
 
-def evaluate(recipe: Recipe, caller_flags: Sequence[str], checkpoint: Optional[Path] = None) -> Report:
-    """Translate and score every direction with the checkpoint, or else with the mean of the newest ones."""
-    model = checkpoint or average_newest(recipe.checkpoint_dir, recipe.evaluation.average_checkpoints)
-    cpu = not torch.cuda.is_available()
-
-    def command_for(direction: Direction) -> List[str]:
-        command = recipe.generation_command(direction.source, direction.target, model, cpu=cpu, subset=direction.subset)
-        return [*command[:2], *NO_LOADER, *command[2:], *caller_flags]
-
-    directions = recipe.test_directions
-    found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.evaluation_dir / "hypotheses")
-    scores = {h.direction: score_files(h.path, h.direction.references(recipe.corpus_dir)) for h in found}
-    checks = check_dependence(found, recipe.corpus_dir)
-    return Report(
-        config=str(recipe.path),
-        checkpoint=str(model),
-        averaged_from=_origin(model),
-        decoding=shlex.join(command_for(directions[0])),
-        signatures=common_signatures(scores),
-        directions=score_table(found, scores, checks),
-        means=mean_table(scores, recipe.pivot),
-        examples=pick_examples(found, recipe.corpus_dir, recipe.evaluation.examples),
-    )
+def find_hypotheses(recipe: Recipe, folder: Path) -> List[Hypotheses]:
+    """Another system's hypotheses, of those directions that it has. Raises EvaluationError if it has none."""
+    files = {direction: hypothesis_file(direction, folder) for direction in recipe.test_directions}
+    found = [Hypotheses(direction, path, count_lines(path), SpecialLines()) for direction, path in files.items() if path.is_file()]
+    if not found:
+        raise EvaluationError(f"{folder} has no hypotheses of {recipe.path}; name them such as {next(iter(files.values())).name}")
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if missing:
+        logger.warning("warning: %d of %d directions are left out, their files are not there: %s", len(missing), len(files), _few(missing))
+    return found
 
 
-def check_dependence(found: Sequence[Hypotheses], corpus: Path) -> Dict[Direction, Dependence]:
-    """Measure whether each direction's hypotheses depend on the source, and warn, once, of those that don't."""
-    checks = {}
-    for hypotheses in found:
-        direction = hypotheses.direction
-        files = direction.sources(corpus), hypotheses.path, direction.references(corpus)
-        checks[direction] = measure_dependence(*(list(read_lines(file)) for file in files))
-    ignoring = [direction.name for direction, check in checks.items() if check.ignores_source]
+def training_pairs(recipe: Recipe) -> Dict[Pair, int]:
+    """How many sentence pairs of each two languages the training text has, as prepare.sh has counted them."""
+    path = recipe.data_dir / MANIFEST_NAME
+    try:
+        lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
+    except (OSError, ValueError, KeyError) as error:
+        raise EvaluationError(f"{path} is missing or broken; run scripts/prepare.sh {recipe.path}") from error
+    return {parse_pair(name): counts["train"] for name, counts in lines.items() if "train" in counts}
+
+
+def _report(recipe: Recipe, found: Sequence[Hypotheses], origin: Origin, workers: Optional[int]) -> Report:
+    pairs = training_pairs(recipe)
+    processes = workers or os.cpu_count() or 1
+    return assemble(found, recipe.corpus_dir, recipe.pivot, pairs, recipe.evaluation, origin, processes)
+
+
+def warn_of_special_lines(found: Sequence[Hypotheses]) -> None:
+    """Say, once for each kind, how many lines were not just translated, and where."""
+    kinds = {
+        "empty": "empty sources, empty translations",
+        "too_long": "too long for the model, left empty",
+        "cut": "translations that reached the longest that --max-len-a and --max-len-b allow",
+        "unknown": "sources with characters that the vocabulary lacks",
+    }
+    for kind, words in kinds.items():
+        counts = {h.direction.name: getattr(h.special, kind) for h in found if getattr(h.special, kind)}
+        if counts:
+            total = sum(map(len, counts.values()))
+            places = [f"{name} {len(lines)} (line {lines[0] + 1}{', …' if len(lines) > 1 else ''})" for name, lines in counts.items()]
+            logger.warning("warning: %d lines: %s: %s", total, words, _few(places))
+
+
+def warn_of_ignored_sources(report: Report) -> None:
+    """Warn, once, of the directions whose hypotheses fit other sources as well as their own."""
+    ignoring = [result.direction for result in report.directions if result.ignores_source]
     if ignoring:
         logger.warning(
             "warning: in %d of %d directions (%s) translations fit their own references hardly better than others' (shuffled BLEU): the "
             "model ignores its source or writes another language, as it does when it's trained too little or has diverged",
             len(ignoring),
-            len(checks),
-            ", ".join(ignoring[:10]) + (", …" if len(ignoring) > 10 else ""),
+            len(report.directions),
+            _few(ignoring),
         )
-    return checks
 
 
-def _origin(checkpoint: Path) -> List[Dict[str, Any]]:
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+
+
+def _averaged_from(checkpoint: Path) -> List[Dict[str, Any]]:
     return [{"file": source["file"], "updates": source["updates"]} for source in read_checkpoint(checkpoint).get(RECORD, [])]
 
 

@@ -156,6 +156,7 @@ class Encoder:
         self.dtype = indexed_dataset.best_fitting_int_dtype(len(dictionary))
         self.index_writer: Callable = indexed_dataset.MMapIndexedDataset.Index.writer
         self.indices = _indices_of_pieces(self.model, dictionary)
+        self.unknown: int = dictionary.unk()
 
     def write(self, source: Path, prefix: Path, shard: Tuple[int, int] = (0, 1)) -> int:
         """Write every shard[1]th line of a text from line shard[0] on as prefix.bin and prefix.idx; return how many.
@@ -166,7 +167,7 @@ class Encoder:
         sizes = array("i")
         progress = _Progress(prefix.name)
         with open(beside[0], "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
-            for indices, lengths in map_ahead(pool, self._encode, _blocks(source, *shard), ahead=self.threads + 1):
+            for indices, lengths in map_ahead(pool, self.encode, _blocks(source, *shard), ahead=self.threads + 1):
                 stream.write(indices.tobytes())
                 sizes.frombytes(lengths.tobytes())
                 progress.update(len(sizes))
@@ -181,7 +182,7 @@ class Encoder:
         """Where each sentence begins, in bytes."""
         return (np.cumsum(sizes, dtype=np.int64) - sizes) * np.dtype(self.dtype).itemsize
 
-    def _encode(self, lines: List[bytes]) -> Tuple[np.ndarray, np.ndarray]:
+    def encode(self, lines: List[bytes]) -> Tuple[np.ndarray, np.ndarray]:
         """The dictionary indices of a block, one sentence after another, and their lengths."""
         # One thread a block: SentencePiece's own would wait for one another at the end of each, and while its result is made.
         ids = self.model.encode(lines, out_type=int, num_threads=1, add_eos=True)

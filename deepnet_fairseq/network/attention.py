@@ -12,6 +12,8 @@ from fairseq.incremental_decoding_utils import with_incremental_state
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
+from deepnet_fairseq.network import cache
+
 IncrementalState = Dict[str, Dict[str, Optional[Tensor]]]
 
 
@@ -48,9 +50,9 @@ class Attention(nn.Module):
         """Return the keys and values that earlier steps left in incremental_state, or None."""
         return self.get_incremental_state(incremental_state, "attn_state")
 
-    def cache(self, incremental_state: IncrementalState, k: Tensor, v: Tensor) -> None:
-        """Keep k and v [B x H x S x D] for the next step."""
-        self.set_incremental_state(incremental_state, "attn_state", {"prev_key": k, "prev_value": v})
+    def keep(self, incremental_state: IncrementalState, state: Dict[str, Optional[Tensor]]) -> None:
+        """Keep "prev_key" and "prev_value" [B x H x S x D], and what else state holds, for the next step."""
+        self.set_incremental_state(incremental_state, "attn_state", state)
 
 
 @with_incremental_state
@@ -72,18 +74,16 @@ class SelfAttention(Attention):
         """Return [B x T x C]. With incremental_state, x holds the newest position only (T = 1)."""
         q, k, v = map(self.split_heads, F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1))
         if incremental_state is not None:
-            past = self.cached(incremental_state)
-            if past is not None:
-                k = torch.cat([past["prev_key"], k], dim=2)
-                v = torch.cat([past["prev_value"], v], dim=2)
-            self.cache(incremental_state, k, v)
+            state = cache.append(self.cached(incremental_state), k, v)
+            self.keep(incremental_state, state)
+            k, v = state["prev_key"], state["prev_value"]
         return self.attend(q, k, v, mask, is_causal)
 
     def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> IncrementalState:
         """Follow the beam: row i of the cache becomes row new_order[i]."""
         past = self.cached(incremental_state)
         if past is not None:
-            self.cache(incremental_state, *(t.index_select(0, new_order) for t in past.values()))
+            self.keep(incremental_state, cache.reorder(past, new_order))
         return incremental_state
 
 
@@ -115,7 +115,7 @@ class CrossAttention(Attention):
             return past["prev_key"], past["prev_value"]
         k, v = map(self.split_heads, F.linear(memory, self.kv_proj_weight, self.kv_proj_bias).chunk(2, dim=-1))
         if incremental_state is not None:
-            self.cache(incremental_state, k, v)
+            self.keep(incremental_state, {"prev_key": k, "prev_value": v})
         return k, v
 
     def weights(self, x: Tensor, memory: Tensor, mask: Optional[Tensor], state: Optional[IncrementalState]) -> Tensor:
@@ -134,5 +134,5 @@ class CrossAttention(Attention):
         """
         past = self.cached(incremental_state)
         if past is not None and past["prev_key"].size(0) != new_order.size(0):
-            self.cache(incremental_state, *(t.index_select(0, new_order) for t in past.values()))
+            self.keep(incremental_state, {name: tensor.index_select(0, new_order) for name, tensor in past.items()})
         return incremental_state

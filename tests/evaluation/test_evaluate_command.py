@@ -1,66 +1,34 @@
 """The whole evaluation on a toy model that fairseq-train has made: averaged checkpoint, every direction, table; restart and errors."""
 
 import json
-import random
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 import torch
 from fairseq import checkpoint_utils
-from fairseq_cli import train
+from sacrebleu.metrics import BLEU
+from toy_run import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.commands import evaluate
-from deepnet_fairseq.commands.prepare import prepare
-from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import Jobs
 from deepnet_fairseq.evaluation.average import find_newest, read_checkpoint
-from deepnet_fairseq.evaluation.report import read_report
-from deepnet_fairseq.evaluation.score import score_files
-from deepnet_fairseq.recipe import Recipe, load_recipe
+from deepnet_fairseq.evaluation.decoding import decode
+from deepnet_fairseq.evaluation.decoding.translator import Translator
+from deepnet_fairseq.evaluation.reporting.report import read_report
+from deepnet_fairseq.recipe import Recipe
 
-CONFIG = """
-work_dir: {folder}/run
-corpus:
-  kind: files
-  pairs:
-    de-en: {{train: {{de: train.de, en: train.en}}, dev: {{de: dev.de, en: dev.en}}, test: {{de: test.de, en: test.en}}}}
-    en-fr: {{train: {{en: train.en, fr: train.fr}}, dev: {{en: dev.en, fr: dev.fr}}, test: {{en: test.en, fr: test.fr}}}}
-  zero_shot:
-    de-fr: {{test: {{de: test.de, fr: test.fr}}}}
-vocabulary: {{size: 32}}
-training:
-  {{arch: deepnet_transformer_tiny, encoder-embed-dim: 16, encoder-ffn-embed-dim: 24, encoder-attention-heads: 2, encoder-layers: 2,
-  decoder-layers: 1, share-all-embeddings: true, encoder-langtok: tgt, optimizer: adam, lr: 0.01, max-tokens: 200, num-workers: 0,
-  criterion: label_smoothed_cross_entropy, max-update: 6, save-interval-updates: 2, no-epoch-checkpoints: true, seed: 1}}
-decoding: {{beam: 2, max-tokens: 500, max-len-b: 10}}
-evaluation: {{average_checkpoints: 3, examples: 2}}
-"""
-DIRECTIONS = ["de-en", "en-de", "en-fr", "fr-en", "de-fr", "fr-de"]
-LINES = 7
+FILES = ["bars.png", "heat_map.png", "hypotheses", "report.html", "scores.json", "scores.md", "scores.tsv", "training.png"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    """A toy corpus, each language counting in words of its own, and a model trained for six updates."""
-    folder, draw = tmp_path_factory.mktemp("toy"), random.Random(2)
-    words = {"de": ["eins", "zwei", "drei", "vier"], "en": ["one", "two", "three", "four"], "fr": ["un", "deux", "trois", "quatre"]}
-    for split, size in (("train", 60), ("dev", 5), ("test", LINES)):
-        numbers = [draw.choices(range(4), k=draw.randint(2, 8)) for _ in range(size)]
-        for language, names in words.items():
-            (folder / f"{split}.{language}").write_text("".join(" ".join(names[i] for i in line) + ".\n" for line in numbers))
-    (folder / "toy.yaml").write_text(CONFIG.format(folder=folder))
-    recipe = load_recipe(folder / "toy.yaml")
-    prepare(recipe, Downloads(folder), Jobs())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", recipe.training_command(cpu=True))
-        train.cli_main()
-    return recipe
+    return train_toy(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")
@@ -90,39 +58,71 @@ def test_fairseq_loads_the_mean_of_the_last_three_checkpoints(evaluated: Recipe)
 
 def test_every_direction_is_translated_scored_and_reported(evaluated: Recipe) -> None:
     report = read_report(evaluated.evaluation_dir / "scores.json")
-    assert [row["direction"] for row in report.directions] == DIRECTIONS
-    assert [row["zero_shot"] for row in report.directions] == [False] * 4 + [True] * 2
+    assert [row.direction for row in report.directions] == DIRECTIONS
+    assert [row.zero_shot for row in report.directions] == [False] * 4 + [True] * 2
+    assert [(row.training_pairs, row.resource) for row in report.directions] == [(60, "low")] * 4 + [(0, "")] * 2
     assert [source["updates"] for source in report.averaged_from] == [6, 4, 2]
-    test_files = {language: evaluated.path.parent / f"test.{language}" for language in ("de", "en", "fr")}
+    bleu = BLEU(tokenize="13a", force=True)
     for row in report.directions:
-        name = row["direction"]
-        again = score_files(evaluated.evaluation_dir / f"hypotheses/{name}.{name[-2:]}", test_files[name[-2:]])
-        assert (row["bleu"], row["chrf"], row["lines"]) == (again.bleu, again.chrf, LINES)
-    assert report.means[0]["name"] == "X→en"
-    assert report.means[0]["chrf"] == pytest.approx((report.directions[0]["chrf"] + report.directions[3]["chrf"]) / 2)
+        files = evaluated.evaluation_dir / f"hypotheses/{row.direction}.{row.target}", evaluated.path.parent / f"test.{row.target}"
+        hypotheses, references = (path.read_text().split("\n")[:-1] for path in files)
+        assert (row.scores["BLEU"], row.lines) == (bleu.corpus_score(hypotheses, [references]).score, LINES)
+    assert report.signatures["BLEU"] == {str(bleu.get_signature()): ["de", "en", "fr"]}
+    assert report.means[0].name == "X→en"
+    assert report.means[0].scores["chrF++"] == pytest.approx(sum(report.directions[i].scores["chrF++"] for i in (0, 3)) / 2)
+    assert sorted(path.name for path in evaluated.evaluation_dir.iterdir()) == FILES
 
 
-def test_a_second_run_prints_the_same_table_without_translating(evaluated: Recipe, capfd: Any) -> None:
+def test_a_second_run_prints_the_same_table_without_translating(evaluated: Recipe, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate.main([str(evaluated.path)])
     first = capfd.readouterr().out
+    monkeypatch.setattr(decode, "translate_batches", None)
     assert evaluate.main([str(evaluated.path)]) == 0
     second = capfd.readouterr()
     assert second.out == first
-    assert "fairseq-generate" not in second.err
     assert "6 of 6 directions are translated already" in second.err
     assert "de-fr (zero-shot)" in first and "tok:13a" in first and str(evaluated.evaluation_dir / "scores.md") in first
 
 
 def test_the_printed_command_run_by_hand_gives_the_same_hypotheses(evaluated: Recipe, tmp_path: Path, capfd: Any) -> None:
     assert evaluate.main([str(evaluated.path), "--beam", "3"]) == 0
-    printed = [line for line in capfd.readouterr().err.splitlines() if line.startswith("fairseq-generate ")]
-    assert len(printed) == len(DIRECTIONS)
-    words = shlex.split(printed[-1])
-    words[words.index("--results-path") + 1] = str(tmp_path)
-    subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]], check=True, capture_output=True)
+    (printed,) = re.findall(r"one direction at a time: (fairseq-generate .*)", capfd.readouterr().err)
+    words = shlex.split(printed)
+    subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:], "--results-path", tmp_path], check=True, capture_output=True)
     found = re.findall(r"^D-(\d+)\t\S+\t(.*)$", (tmp_path / "generate-test.txt").read_text(), flags=re.MULTILINE)
     by_hand = [text for _, text in sorted(found, key=lambda pair: int(pair[0]))]
-    assert hypotheses(evaluated)["fr-de"].splitlines() == by_hand
+    assert hypotheses(evaluated)["de-en"].splitlines() == by_hand
+
+
+def test_several_processes_give_the_same_files(evaluated: Recipe, tmp_path: Path) -> None:
+    for workers in ("1", "2"):
+        assert evaluate.main([str(evaluated.path), "--workers", workers, "--output", str(tmp_path / workers)]) == 0
+    one, two = (read_report(tmp_path / workers / "scores.json") for workers in ("1", "2"))
+    assert one.directions == two.directions
+    for path in (tmp_path / "1/hypotheses").glob("*.??"):
+        assert (tmp_path / "2/hypotheses" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_another_systems_hypotheses_are_scored_as_ones_own(evaluated: Recipe, tmp_path: Path, capfd: Any) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in DIRECTIONS[:-1]:
+        shutil.copy(evaluated.evaluation_dir / f"hypotheses/{name}.{name[-2:]}", other)
+    assert evaluate.main([str(evaluated.path), "--hypotheses", str(other), "--output", str(tmp_path / "scored")]) == 0
+    assert "1 of 6 directions are left out, their files are not there: fr-de.de" in capfd.readouterr().err
+    report, own = read_report(tmp_path / "scored/scores.json"), read_report(evaluated.evaluation_dir / "scores.json")
+    assert (report.name, report.checkpoint, report.decoding) == ("scored", "", "")
+    assert [row.scores for row in report.directions] == [row.scores for row in own.directions[:-1]]
+
+
+def test_another_systems_hypotheses_must_be_there_and_whole(evaluated: Recipe, tmp_path: Path, capfd: Any) -> None:
+    call = [str(evaluated.path), "--hypotheses", str(tmp_path), "--output", str(tmp_path / "scored")]
+    assert evaluate.main(call) == 1
+    assert "has no hypotheses of" in capfd.readouterr().err
+    (tmp_path / "de-en.en").write_text("one\n")
+    assert evaluate.main(call) == 1
+    assert re.search(r"de-en\.en has 1 lines, but .* has 7", capfd.readouterr().err)
+    assert not (tmp_path / "scored").exists()
 
 
 def test_a_checkpoint_of_the_callers_choice_is_evaluated(evaluated: Recipe) -> None:
@@ -132,17 +132,17 @@ def test_a_checkpoint_of_the_callers_choice_is_evaluated(evaluated: Recipe) -> N
     assert (report.checkpoint, report.averaged_from) == (str(chosen), [])
 
 
-def test_a_sentence_too_long_for_the_model_is_named_or_left_empty_on_request(evaluated: Recipe, capfd: Any) -> None:
-    short = [str(evaluated.path), "--max-source-positions", "12"]
-    assert evaluate.main(short) == 1
-    error = capfd.readouterr().err.splitlines()[-1]
-    assert re.search(r"^evaluate\.sh: de-en: line \d has .* tokens .* longest is \(12, 1024\); with --skip-invalid-size", error)
-    assert evaluate.main([*short, "--skip-invalid-size-inputs-valid-test"]) == 0
-    rows = {row["direction"]: row for row in read_report(evaluated.evaluation_dir / "scores.json").directions}
-    for name, text in hypotheses(evaluated).items():
-        assert len(text.split("\n")) == LINES + 1
-        assert rows[name]["skipped"] <= text.split("\n")[:-1].count("")
-    assert 0 < rows["de-en"]["skipped"] == rows["de-fr"]["skipped"] < LINES
+def test_sentences_too_long_for_the_model_are_left_empty_counted_and_said(evaluated: Recipe, capfd: Any) -> None:
+    assert evaluate.main([str(evaluated.path), "--max-source-positions", "12"]) == 0
+    printed = capfd.readouterr()
+    assert re.search(r"warning: \d+ lines: too long for the model, left empty: de-en \d \(line \d", printed.err)
+    report = read_report(evaluated.evaluation_dir / "scores.json")
+    for row in report.directions:
+        lines = hypotheses(evaluated)[row.direction].split("\n")[:-1]
+        assert len(lines) == LINES
+        assert row.too_long <= lines.count("")
+    counts = {row.direction: row.too_long for row in report.directions}
+    assert 0 < counts["de-en"] == counts["de-fr"] < LINES
 
 
 WRONG_FLAGS = [
@@ -150,6 +150,9 @@ WRONG_FLAGS = [
     (["--gen-subset", "valid"], "--gen-subset follows from the config"),
     (["-s", "fr"], "--source-lang follows from the config"),
     (["--quiet"], "--quiet"),
+    (["--workers", "0"], "--workers is 0; it must be at least 1"),
+    (["--hypotheses", "folder"], "--hypotheses needs --output"),
+    (["--hypotheses", "folder", "--output", "out", "--checkpoint", "model.pt"], "leave --checkpoint out"),
 ]
 
 
@@ -196,22 +199,56 @@ def test_without_data_prepare_is_named(trained: Recipe, tmp_path: Path, capfd: A
 
 
 def test_an_interrupted_run_keeps_what_is_translated(evaluated: Recipe, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fairseq_cli import generate
+    monkeypatch.setattr(decode, "BATCHES_IN_GROUP", 0)  # every direction is a group of its own
+    whole, calls = Translator.translate, []
 
-    whole, calls = generate.main, []
-
-    def interrupted(parsed: Any) -> Any:
-        calls.append(parsed.target_lang)
+    def interrupted(self: Translator, batch: Any) -> Any:
+        calls.append(batch[0].direction.name)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return whole(parsed)
+        return whole(self, batch)
 
-    monkeypatch.setattr(generate, "main", interrupted)
+    monkeypatch.setattr(Translator, "translate", interrupted)
     flags = [str(evaluated.path), "--lenpen", "0.7"]
     assert evaluate.main(flags) == 130
     assert "run it again" in capfd.readouterr().err
     assert evaluate.main(flags) == 0
-    assert len(calls) == 3 + 4
+    assert calls == [*DIRECTIONS[:3], *DIRECTIONS[2:]]
     stamps = [json.loads(path.read_text()) for path in (evaluated.evaluation_dir / "hypotheses").glob("*.json")]
     assert all("0.7" in stamp["made_from"]["command"] for stamp in stamps) and len(stamps) == len(DIRECTIONS)
     assert not list((evaluated.evaluation_dir / "hypotheses").glob("*.partial"))
+
+
+def test_a_killed_run_goes_on_with_what_is_left(trained: Recipe, tmp_path: Path) -> None:
+    """The real process, killed for good when it has finished a direction; its workers end with it."""
+    code = "import sys; from deepnet_fairseq.evaluation.decoding import decode; decode.BATCHES_IN_GROUP = 0; "
+    code += "from deepnet_fairseq.commands import evaluate; sys.exit(evaluate.main(sys.argv[1:]))"
+    # One sentence at a time, and long translations: slow enough to be killed halfway.
+    flags = [str(trained.path), "--output", str(tmp_path), "--workers", "2", "--batch-size", "1", "--max-len-b", "400", "--min-len", "300"]
+    command = [sys.executable, "-c", code, *flags]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    stamps = tmp_path / "hypotheses"
+    wait_for(lambda: len(list(stamps.glob("*.json"))) > 0)
+    workers = children_of(process.pid)
+    assert len(workers) >= 2
+    process.kill()
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in stamps.glob("*.json")}
+    assert 0 < len(finished) < len(DIRECTIONS)
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert len(read_report(tmp_path / "scores.json").directions) == len(DIRECTIONS)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def children_of(pid: int) -> List[int]:
+    """All descendants of a process."""
+    own = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    return own + [grandchild for child in own for grandchild in children_of(child)]

@@ -1,4 +1,4 @@
-"""prepare.sh, train.sh and evaluate.sh: the shell around deepnet_fairseq.commands, tested with a stub that records its call."""
+"""prepare.sh, train.sh, evaluate.sh and compare.sh: the shell around deepnet_fairseq.commands, tested with a stub that records its call."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ USAGES = {
     "prepare": "usage: scripts/prepare.sh CONFIG [--workers N]",
     "train": "usage: scripts/train.sh CONFIG [options] [fairseq-train flags]",
     "evaluate": "usage: scripts/evaluate.sh CONFIG [--checkpoint FILE] [fairseq-generate flags]",
+    "compare": "usage: scripts/compare.sh RUN_A RUN_B [RUN ...] [options]",
 }
 CONFIG = "my config.yaml"
 

@@ -1,0 +1,70 @@
+"""Translators at work: one in this process, or one in each of several, each with a GPU or a share of the cores of its own."""
+
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+
+from deepnet_fairseq.data.jobs import begin_work
+from deepnet_fairseq.evaluation import EvaluationError
+from deepnet_fairseq.evaluation.decoding.sources import Sentence
+from deepnet_fairseq.evaluation.decoding.translator import Hypothesis, Translator
+from deepnet_fairseq.parallel import map_ahead
+
+Translated = Tuple[List[Sentence], List[Optional[Hypothesis]]]
+# Batches in the hands of each process beside the one that it works on: enough that it never waits.
+AHEAD = 2
+
+_translator: Optional[Translator] = None  # a worker process's own
+
+
+def choose_devices(workers: Optional[int], cpu: bool) -> List[str]:
+    """A device for each worker: every GPU once, or as many times the CPU. Raises EvaluationError for more workers than GPUs."""
+    gpus = 0 if cpu else torch.cuda.device_count()
+    if gpus == 0:
+        return ["cpu"] * (workers or 1)
+    if workers is not None and workers > gpus:
+        raise EvaluationError(f"--workers {workers}: there are {gpus} GPUs, and each takes one worker")
+    return [f"cuda:{number}" for number in range(workers or gpus)]
+
+
+def translate_batches(command: Sequence[str], devices: Sequence[str], batches: Iterable[List[Sentence]]) -> Iterator[Translated]:
+    """Yield every batch with its hypotheses, in order; the model is loaded once per device.
+
+    Raises EvaluationError for what Translator refuses, and for a worker process that dies.
+    """
+    if len(devices) == 1:
+        translator = Translator(command, torch.device(devices[0]))
+        for batch in batches:
+            yield batch, translator.translate(batch)
+        return
+    context = get_context("spawn")  # CUDA cannot be used in a process that was forked
+    handed_out: Any = context.SimpleQueue()
+    for device in devices:
+        handed_out.put(device)
+    threads = max(1, (os.cpu_count() or 1) // len(devices))
+    with ProcessPoolExecutor(len(devices), context, _begin, (list(command), handed_out, threads)) as pool:
+        try:
+            yield from map_ahead(pool, _translate, batches, ahead=len(devices) * (1 + AHEAD))
+        except BrokenProcessPool as error:
+            raise EvaluationError("a worker process died; is there enough memory for --workers models?") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(command: List[str], handed_out: Any, threads: int) -> None:
+    """Set a worker up: its own device and model, and Ctrl-C left to the process that started it."""
+    global _translator
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_work()
+    torch.set_num_threads(threads)
+    _translator = Translator(command, torch.device(handed_out.get()))
+
+
+def _translate(batch: List[Sentence]) -> Translated:
+    assert _translator is not None
+    return batch, _translator.translate(batch)

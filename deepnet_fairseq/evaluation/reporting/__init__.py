@@ -1,0 +1,1 @@
+"""Numbers in, files that people and programs read out."""

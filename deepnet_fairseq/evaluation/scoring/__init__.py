@@ -1,0 +1,1 @@
+"""Hypotheses and references in, numbers out; knows nothing of models."""

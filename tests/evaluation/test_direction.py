@@ -1,0 +1,37 @@
+"""Directions and their test files, from the pairs of a corpus."""
+
+from pathlib import Path
+
+from deepnet_fairseq.evaluation.direction import both_ways
+
+
+def test_both_ways_of_every_pair_supervised_first() -> None:
+    found = both_ways([("de", "en"), ("en", "zu")], [("de", "zu")])
+    assert [d.name for d in found] == ["de-en", "en-de", "en-zu", "zu-en", "de-zu", "zu-de"]
+    assert found[3].sources(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
+    assert found[5].references(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
+
+
+def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_another() -> None:
+    found = both_ways([("an", "en"), ("de", "en")], [], {"ted": [("an", "en"), ("an", "de")]}, untested=[("an", "en")])
+    names = [(direction.name, direction.zero_shot) for direction in found]
+    assert names == [
+        ("de-en", False),
+        ("en-de", False),
+        ("ted.an-de", True),
+        ("ted.de-an", True),
+        ("ted.an-en", False),
+        ("ted.en-an", False),
+    ]
+
+
+def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -> None:
+    found = both_ways([("de", "en")], [("de", "fr")], {"ted": [("de", "en"), ("de", "fr")], "flores200": [("de", "en")]})
+    assert [d.name for d in found[4:]] == ["flores200.de-en", "flores200.en-de", "ted.de-en", "ted.en-de", "ted.de-fr", "ted.fr-de"]
+    assert [(d.subset, d.zero_shot) for d in (found[0], found[2], found[4], found[8])] == [
+        ("test", False),
+        ("test", True),
+        ("flores200", False),
+        ("ted", True),
+    ]
+    assert found[5].sources(Path("c")) == Path("c/test-sets/flores200/de-en/opus.de-en-test.en")
