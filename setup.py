@@ -30,12 +30,15 @@ setup(
     extras_require={
         # prepare.sh --cluster
         "cluster": ["submitit>=1.5,<2"],
-        # cleaning.identify_languages
+        # cleaning.identify_languages, and the off-target rate
         "langid": ["py3langid>=0.4,<0.5"],
+        # evaluation: BLEU-lang for Japanese and Korean
+        "mecab": ["sacrebleu[ja,ko]>=2.4,<3"],
         # the test set ted
         "ted": ["sacremoses>=0.1,<0.2"],
         "test": [
             "py3langid>=0.4,<0.5",
+            "sacrebleu[ja,ko]>=2.4,<3",
             "sacremoses>=0.1,<0.2",
             "submitit>=1.5,<2",
             "pytest>=8,<10",

@@ -4,6 +4,7 @@
 # usage: scripts/benchmark.sh NAME [options]
 #
 #   binarize   text to binary data, against spm_encode + fairseq-preprocess and against bare SentencePiece
+#   decoding   many directions from one model load, against one fairseq-generate per direction; takes a trained config
 #   opus100    prepare.sh on archives of OPUS-100's shape, a tenth of its size or all of it
 #   sampler    setting up an epoch of OPUS-100's 110 million directed examples, against translation_multi_simple_epoch
 #
@@ -23,7 +24,7 @@ main() {
       print_header "$0"
       exit 0
       ;;
-    binarize | opus100 | sampler) ;;
+    binarize | decoding | opus100 | sampler) ;;
     *)
       print_header "$0" >&2
       exit 2

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Translate every test set of a config with its trained model, and score the translations.
+# Translate every test set of a config with its trained model, score the translations, and report.
 #
-# usage: scripts/evaluate.sh CONFIG [--checkpoint FILE] [fairseq-generate flags]
+# usage: scripts/evaluate.sh CONFIG [options] [fairseq-generate flags]
 #
-#   CONFIG             a YAML file that scripts/train.sh has trained
-#   --checkpoint FILE  evaluate this one, instead of the mean of the newest ones (evaluation.average_checkpoints)
+#   CONFIG               a YAML file that scripts/train.sh has trained
+#   --checkpoint FILE    evaluate this one, instead of the mean of the newest ones (evaluation.average_checkpoints)
+#   --hypotheses FOLDER  score another system's translations: plain text, one file per direction, such as de-en.en; needs --output
+#   --output FOLDER      for the results (default: evaluation/ in the config's work_dir)
+#   --workers N          processes that translate, with a model each (default: one per GPU, else one)
 #
-# Every pair in both directions, zero-shot pairs too. Flags after CONFIG go to fairseq-generate as they are and win over the config's.
-# Each fairseq-generate command is printed before it runs. A GPU is used when there is one. The table of BLEU and chrF goes to stdout,
-# and with hypotheses, signatures and versions to evaluation/ in the config's work_dir. Directions that are translated already, by the
-# same checkpoint and flags, are not translated again: an interrupted run is just run again.
+# Every pair in both directions, zero-shot pairs too, from one model load. Other flags after CONFIG go to fairseq's search as they are and
+# win over the config's; the fairseq-generate command that gives the same translations of one direction is printed. A GPU is used when
+# there is one. The table goes to stdout; report.html, scores.md, scores.tsv, scores.json, figures and hypotheses/ go to FOLDER.
+# Directions that are translated already, by the same checkpoint and flags, are not translated again: an interrupted run is just run again.
 #
 # example: scripts/evaluate.sh configs/cldr_quickstart.yaml --beam 1
 set -euo pipefail

@@ -13,7 +13,7 @@ from deepnet_fairseq.data.jobs import log_messages_alone
 from deepnet_fairseq.data.layout import DataError, Pair, count_lines, parse_pair
 from deepnet_fairseq.data.manifest import MANIFEST_NAME
 from deepnet_fairseq.evaluation import EvaluationError
-from deepnet_fairseq.evaluation.assemble import Origin, assemble
+from deepnet_fairseq.evaluation.assemble import Origin, assemble, check_scoring
 from deepnet_fairseq.evaluation.average import RECORD, average_newest, find_newest, read_checkpoint
 from deepnet_fairseq.evaluation.decoding.crew import choose_devices
 from deepnet_fairseq.evaluation.decoding.decode import decode_all
@@ -88,6 +88,7 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
 def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> Any:
     """Return the report, the folder for its files, and the training's log."""
     check_test_sets(recipe)
+    check_scoring(recipe.evaluation, [direction.target for direction in recipe.test_directions])
     folder = options.output or recipe.evaluation_dir
     if options.hypotheses:
         found = find_hypotheses(recipe, options.hypotheses)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence
 
 from deepnet_fairseq.data.layout import Pair, sort_pair
+from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.config import EvaluationConfig
 from deepnet_fairseq.evaluation.decoding.hypotheses import Hypotheses
 from deepnet_fairseq.evaluation.reporting.examples import TranslatedFile, pick_examples
@@ -12,7 +13,7 @@ from deepnet_fairseq.evaluation.reporting.means import mean_table, resource_clas
 from deepnet_fairseq.evaluation.reporting.report import DirectionResult, Report
 from deepnet_fairseq.evaluation.scoring.job import ScoringJob
 from deepnet_fairseq.evaluation.scoring.published_scores import against, load_published
-from deepnet_fairseq.evaluation.scoring.score import Scored, score_all
+from deepnet_fairseq.evaluation.scoring.score import Scored, plan_scoring, score_all
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ def assemble(
     }
     scored, left_out = score_all(jobs, config, workers)
     directions = [_result(h, scored[h.direction.name], training_pairs, config) for h in found]
+    signatures = signatures_of(found, scored)
+    if not signatures:
+        raise EvaluationError(f"none of the metrics could be computed: {'; '.join(left_out.values())}")
     reference = None
     if published is not None:
         ours = {d.direction: d.scores[published.metric] for d in directions if not d.test_set and published.metric in d.scores}
@@ -61,13 +65,22 @@ def assemble(
         checkpoint=origin.checkpoint,
         averaged_from=origin.averaged_from,
         decoding=origin.decoding,
-        signatures=signatures_of(found, scored),
+        signatures=signatures,
         left_out=left_out,
         directions=directions,
         means=mean_table(directions, pivot),
         examples=pick_examples(examples, config.examples),
         reference=reference,
     )
+
+
+def check_scoring(config: EvaluationConfig, targets: Sequence[str]) -> None:
+    """Raise EvaluationError, before hours of translation, for what the config names and cannot be used, or if no metric can be computed."""
+    if config.reference_scores:
+        load_published(config.reference_scores, config.reference_system)
+    plan = plan_scoring(config, targets)
+    if not plan.metrics and plan.comet is None:
+        raise EvaluationError(f"none of the metrics can be computed: {'; '.join(f'{name}: {why}' for name, why in plan.left_out.items())}")
 
 
 def signatures_of(found: Sequence[Hypotheses], scored: Mapping[str, Scored]) -> Dict[str, Dict[str, List[str]]]:

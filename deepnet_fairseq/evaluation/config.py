@@ -16,7 +16,7 @@ class EvaluationConfig:
     metrics: List[str] = field(default_factory=lambda: ["BLEU", "BLEU-lang", "chrF++", "spBLEU"])  # some of METRICS
     flores200_model: str = ""  # spBLEU's SentencePiece model; "": where sacrebleu keeps it, if it is there
     comet_model: str = ""  # COMET's checkpoint
-    reference_scores: str = ""  # a system to beat: zhang2020, or a file with a line per direction, see scoring/published.py
+    reference_scores: str = ""  # a system to beat: zhang2020, or a file with a line per direction, see scoring/published_scores.py
     reference_system: str = ""  # which of the systems in it
     high_resource: int = 900_000  # training pairs from which a pair of languages counts as high-resource (Zhang et al. 2020)
     medium_resource: int = 100_000  # … as medium; below, as low

@@ -17,6 +17,7 @@ from sacrebleu.metrics import BLEU
 from toy_run import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.commands import evaluate
+from deepnet_fairseq.data.layout import corpus_file, count_lines
 from deepnet_fairseq.evaluation.average import find_newest, read_checkpoint
 from deepnet_fairseq.evaluation.decoding import decode
 from deepnet_fairseq.evaluation.decoding.translator import Translator
@@ -60,7 +61,9 @@ def test_every_direction_is_translated_scored_and_reported(evaluated: Recipe) ->
     report = read_report(evaluated.evaluation_dir / "scores.json")
     assert [row.direction for row in report.directions] == DIRECTIONS
     assert [row.zero_shot for row in report.directions] == [False] * 4 + [True] * 2
-    assert [(row.training_pairs, row.resource) for row in report.directions] == [(60, "low")] * 4 + [(0, "")] * 2
+    training = [count_lines(corpus_file(evaluated.corpus_dir, pair, "train", "en")) for pair in (("de", "en"), ("en", "fr"))]
+    assert [row.training_pairs for row in report.directions] == [training[0]] * 2 + [training[1]] * 2 + [0, 0]
+    assert [row.resource for row in report.directions] == ["low"] * 4 + [""] * 2
     assert [source["updates"] for source in report.averaged_from] == [6, 4, 2]
     bleu = BLEU(tokenize="13a", force=True)
     for row in report.directions:

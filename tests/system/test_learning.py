@@ -9,7 +9,7 @@ from typing import Dict, Iterator
 
 import pytest
 
-from deepnet_fairseq.evaluation.dependence import measure_dependence
+from deepnet_fairseq.evaluation.scoring.dependence import measure_dependence
 
 ROOT = Path(__file__).parents[2]
 MEAN_BLEU = 80  # 96.8 when measured; a model on the plateau where it ignores its source stays below 10
@@ -64,7 +64,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def means(work: Path) -> Dict[str, float]:
     scores = json.loads((work / "evaluation/scores.json").read_text())
-    return {row["name"]: row["bleu"] for row in scores["means"]}
+    return {row["name"]: row["scores"]["BLEU"] for row in scores["means"]}
 
 
 def test_mean_supervised_bleu_is_over_the_threshold(work: Path) -> None:

@@ -14,6 +14,7 @@ from fairseq.search import BeamSearch
 
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.decoding.languages import LanguageTokens
+from deepnet_fairseq.evaluation.decoding.memory import keep_freed_memory
 from deepnet_fairseq.evaluation.decoding.plain_text import PlainText
 from deepnet_fairseq.evaluation.decoding.search import BeamSearchWithLimits
 from deepnet_fairseq.evaluation.decoding.settings import parse_command
@@ -39,7 +40,8 @@ class Translator:
     def __init__(self, command: Sequence[str], device: torch.device) -> None:
         cfg = convert_namespace_to_omegaconf(parse_command(command))
         self.device = device
-        self.config = cfg.generation
+        if device.type == "cpu":
+            keep_freed_memory()
         utils.import_user_module(cfg.common)
         if cfg.common.seed is not None and not cfg.generation.no_seed_provided:
             utils.set_torch_seed(cfg.common.seed)
