@@ -8,6 +8,8 @@ from fairseq.data import Dictionary
 from fairseq.search import BeamSearch
 from torch import Tensor
 
+from deepnet_fairseq.evaluation.decoding.largest import largest
+
 
 class BeamSearchWithLimits(BeamSearch):
     """Ends every sentence at a limit of its own.
@@ -45,7 +47,7 @@ class BeamSearchWithLimits(BeamSearch):
         beams = lprobs.size(1)
         if step == 0:
             lprobs = lprobs[:, :1]  # all beams are the same
-        best, tokens = lprobs.topk(min(2 * beams, self.vocab_size), dim=2)
+        best, tokens = largest(lprobs, min(2 * beams, self.vocab_size))
         if step > 0:
             best = best + scores[:, :, step - 1, None]
         width = best.size(2)
