@@ -17,6 +17,7 @@ setup(
         "babel>=2.14,<3",
         # the reports: pages and figures
         "jinja2>=3.1,<4",
+        "markupsafe>=2.1,<4",
         "matplotlib>=3.8,<4",
         "numpy>=1.26,<3",
         "omegaconf>=2.3,<2.4",

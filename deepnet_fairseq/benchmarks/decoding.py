@@ -39,12 +39,15 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--workers", type=int, metavar="N", help="as evaluate.sh has it")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # the fresh process of ours
     options, flags = parser.parse_known_args(arguments)
+    if options.directions < 1 or options.runs < 1:
+        parser.error("--directions and --runs must be at least 1")
     work = Workload(load_recipe(options.config), options.directions, [flag for flag in flags if flag != "--"])
     if options.into:
         work.translate_at_once(options.into, options.workers)
         return 0
     call = [sys.executable, "-m", __spec__.name, *(sys.argv[1:] if arguments is None else arguments)]
     seconds: Dict[str, List[float]] = {OURS: [], STOCK: []}
+    print(f"translating with {work.checkpoint}", file=sys.stderr)  # averaged before the clock starts
     with TemporaryDirectory(prefix="deepnet-benchmark-") as name:
         folder = Path(name)
         for run in range(options.runs):
@@ -100,8 +103,10 @@ class Workload:
         for direction in self.directions:
             output = folder / direction.name / f"generate-{direction.subset}.txt"
             theirs = {int(match[1]): match[2] for match in map(HYPOTHESIS.fullmatch, read_lines(output)) if match}
-            ours = read_lines(hypothesis_file(direction, folder / "0"))
-            found += [f"{direction.name} {number + 1}" for number, text in enumerate(ours) if theirs.get(number) != text]
+            ours, sources = read_lines(hypothesis_file(direction, folder / "0")), read_lines(direction.sources(self.recipe.corpus_dir))
+            pairs = enumerate(zip(ours, sources, strict=True))
+            # An empty source has an empty translation here; fairseq-generate translates its lone </s>.
+            found += [f"{direction.name} {number + 1}" for number, (text, source) in pairs if source.strip() and theirs.get(number) != text]
         return found
 
 

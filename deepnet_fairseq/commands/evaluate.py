@@ -3,11 +3,10 @@
 import argparse
 import json
 import logging
-import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from deepnet_fairseq.data.jobs import log_messages_alone
 from deepnet_fairseq.data.layout import DataError, Pair, count_lines, parse_pair
@@ -23,14 +22,15 @@ from deepnet_fairseq.evaluation.direction import Direction
 from deepnet_fairseq.evaluation.reporting.report import Report
 from deepnet_fairseq.evaluation.reporting.tables import as_text
 from deepnet_fairseq.evaluation.reporting.write import write_report
-from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
+from deepnet_fairseq.parallel import usable_cores
+from deepnet_fairseq.recipe import FORMAT_FLAGS, Recipe, RecipeError, load_recipe
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
 
 # What the table is made of; a caller's value would have its scores stand under a wrong name.
 FIXED = (
     *("path", "source_lang", "target_lang", "gen_subset", "results_path", "data", "task", "user_dir", "langs", "lang_pairs"),
-    *("encoder_langtok", "decoder_langtok", "post_process"),
+    *("post_process", *(flag.replace("-", "_") for flag in FORMAT_FLAGS if not flag.startswith("max-"))),
 )
 
 
@@ -46,23 +46,23 @@ def main(arguments: Optional[List[str]] = None) -> int:
     log_messages_alone()  # --log-format and tqdm show fairseq's progress all the same
     try:
         recipe = load_recipe(options.config)
-        complaint = check_call(options) or check_flags(recipe, caller_flags)
+        complaint = check_call(options, recipe, caller_flags) or check_flags(recipe, caller_flags)
         if complaint:
             parser.error(complaint)
-        report, folder, training_log = run(recipe, options, caller_flags)
-        written = write_report(report, training_log, folder)
+        found = run(recipe, options, caller_flags)
+        written = write_report(found.report, found.training_log, found.folder)
     except (RecipeError, DataError, EvaluationError, OSError) as error:
         print(f"evaluate.sh: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("evaluate.sh: interrupted; run it again to go on with the directions that are not finished", file=sys.stderr)
         return 130
-    print(as_text(report))
-    print(f"\nwritten: {', '.join(map(str, [*written, report.hypotheses]))}")
+    print(as_text(found.report))
+    print(f"\nwritten: {', '.join(map(str, [*written, found.report.hypotheses]))}")
     return 0
 
 
-def check_call(options: argparse.Namespace) -> str:
+def check_call(options: argparse.Namespace, recipe: Recipe, caller_flags: Sequence[str]) -> str:
     """What is wrong with our own options, in one line, or nothing."""
     if options.workers is not None and options.workers < 1:
         return f"--workers is {options.workers}; it must be at least 1"
@@ -70,6 +70,10 @@ def check_call(options: argparse.Namespace) -> str:
         return "--hypotheses are scored as they are; leave --checkpoint out"
     if options.hypotheses and not options.output:
         return "--hypotheses needs --output, a folder for this system's results"
+    if options.hypotheses and options.output.resolve() == recipe.evaluation_dir.resolve():
+        return f"--output {options.output} is where this config's own results go; take another folder for the other system's"
+    if options.hypotheses and caller_flags:
+        return f"{caller_flags[0]} has no effect on --hypotheses; leave it out"
     return ""
 
 
@@ -85,36 +89,44 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
     return f"--{changed[0].replace('_', '-')} follows from the config; leave it out" if changed else ""
 
 
-def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> Any:
-    """Return the report, the folder for its files, and the training's log."""
+class _Found(NamedTuple):
+    report: Report
+    folder: Path  # for the report's files
+    training_log: Optional[Path]
+
+
+def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> _Found:
+    """Translate, or take the hypotheses that are given, and score them. What can be wrong is checked first."""
     check_test_sets(recipe)
-    check_scoring(recipe.evaluation, [direction.target for direction in recipe.test_directions])
+    check_scoring(recipe.evaluation, recipe.test_directions)
+    pairs = training_pairs(recipe)
     folder = options.output or recipe.evaluation_dir
     if options.hypotheses:
         found = find_hypotheses(recipe, options.hypotheses)
-        origin = Origin(options.output.name, str(recipe.path), "", [], "")
-        return _report(recipe, found, origin, options.workers), folder, None
+        origin = Origin(options.output.resolve().name, str(recipe.path), "", [], "")
+        return _Found(_report(recipe, found, pairs, origin, options.workers), folder, None)
     check_model(recipe, options.checkpoint)
     model = options.checkpoint or average_newest(recipe.checkpoint_dir, recipe.evaluation.average_checkpoints)
-    devices = choose_devices(options.workers, cpu="--cpu" in caller_flags)
+    a, b = recipe.directions[0].split("-")
+    wants_cpu = parse_command([*recipe.generation_command(a, b, model), *caller_flags]).cpu
+    devices = choose_devices(options.workers, wants_cpu)
 
     def command_for(direction: Direction) -> List[str]:
-        cpu = devices[0] == "cpu"
+        cpu = devices[0] == "cpu" and not wants_cpu
         return [*recipe.generation_command(direction.source, direction.target, model, cpu, direction.subset), *caller_flags]
 
     directions = recipe.test_directions
     decoding = shlex.join(command_for(directions[0]))
     logger.info("the same hypotheses, one direction at a time: %s", decoding)
     found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.vocabulary_dir, folder / "hypotheses", devices)
-    warn_of_special_lines(found)
     origin = Origin(recipe.name, str(recipe.path), str(model), _averaged_from(model), decoding)
-    report = _report(recipe, found, origin, options.workers)
-    warn_of_ignored_sources(report)
-    return report, folder, recipe.work_dir / "train.log"
+    return _Found(_report(recipe, found, pairs, origin, options.workers), folder, recipe.work_dir / "train.log")
 
 
 def check_test_sets(recipe: Recipe) -> None:
     """Raise EvaluationError, saying which script makes it, if a test file or dictionary is missing."""
+    if not recipe.test_directions:
+        raise EvaluationError(f"{recipe.path}: no direction has a test set, so there is nothing to evaluate")
     files = recipe.dictionaries
     for direction in recipe.test_directions:
         files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
@@ -142,7 +154,8 @@ def find_hypotheses(recipe: Recipe, folder: Path) -> List[Hypotheses]:
         raise EvaluationError(f"{folder} has no hypotheses of {recipe.path}; name them such as {next(iter(files.values())).name}")
     missing = [path.name for path in files.values() if not path.is_file()]
     if missing:
-        logger.warning("warning: %d of %d directions are left out, their files are not there: %s", len(missing), len(files), _few(missing))
+        names = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
+        logger.warning("warning: %d of %d directions are left out, their files are not there: %s", len(missing), len(files), names)
     return found
 
 
@@ -151,48 +164,13 @@ def training_pairs(recipe: Recipe) -> Dict[Pair, int]:
     path = recipe.data_dir / MANIFEST_NAME
     try:
         lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
-    except (OSError, ValueError, KeyError) as error:
+        return {parse_pair(name): int(counts["train"]) for name, counts in lines.items() if "train" in counts}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise EvaluationError(f"{path} is missing or broken; run scripts/prepare.sh {recipe.path}") from error
-    return {parse_pair(name): counts["train"] for name, counts in lines.items() if "train" in counts}
 
 
-def _report(recipe: Recipe, found: Sequence[Hypotheses], origin: Origin, workers: Optional[int]) -> Report:
-    pairs = training_pairs(recipe)
-    processes = workers or os.cpu_count() or 1
-    return assemble(found, recipe.corpus_dir, recipe.pivot, pairs, recipe.evaluation, origin, processes)
-
-
-def warn_of_special_lines(found: Sequence[Hypotheses]) -> None:
-    """Say, once for each kind, how many lines were not just translated, and where."""
-    kinds = {
-        "empty": "empty sources, empty translations",
-        "too_long": "too long for the model, left empty",
-        "cut": "translations that reached the longest that --max-len-a and --max-len-b allow",
-        "unknown": "sources with characters that the vocabulary lacks",
-    }
-    for kind, words in kinds.items():
-        counts = {h.direction.name: getattr(h.special, kind) for h in found if getattr(h.special, kind)}
-        if counts:
-            total = sum(map(len, counts.values()))
-            places = [f"{name} {len(lines)} (line {lines[0] + 1}{', …' if len(lines) > 1 else ''})" for name, lines in counts.items()]
-            logger.warning("warning: %d lines: %s: %s", total, words, _few(places))
-
-
-def warn_of_ignored_sources(report: Report) -> None:
-    """Warn, once, of the directions whose hypotheses fit other sources as well as their own."""
-    ignoring = [result.direction for result in report.directions if result.ignores_source]
-    if ignoring:
-        logger.warning(
-            "warning: in %d of %d directions (%s) translations fit their own references hardly better than others' (shuffled BLEU): the "
-            "model ignores its source or writes another language, as it does when it's trained too little or has diverged",
-            len(ignoring),
-            len(report.directions),
-            _few(ignoring),
-        )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+def _report(recipe: Recipe, found: Sequence[Hypotheses], pairs: Dict[Pair, int], origin: Origin, workers: Optional[int]) -> Report:
+    return assemble(found, recipe.corpus_dir, recipe.pivot, pairs, recipe.evaluation, origin, workers or usable_cores())
 
 
 def _averaged_from(checkpoint: Path) -> List[Dict[str, Any]]:

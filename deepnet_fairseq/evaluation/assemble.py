@@ -8,6 +8,7 @@ from deepnet_fairseq.data.layout import Pair, sort_pair
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.config import EvaluationConfig
 from deepnet_fairseq.evaluation.decoding.hypotheses import Hypotheses
+from deepnet_fairseq.evaluation.direction import Direction
 from deepnet_fairseq.evaluation.reporting.examples import TranslatedFile, pick_examples
 from deepnet_fairseq.evaluation.reporting.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.reporting.report import DirectionResult, Report
@@ -48,13 +49,16 @@ def assemble(
     }
     scored, left_out = score_all(jobs, config, workers)
     directions = [_result(h, scored[h.direction.name], training_pairs, config) for h in found]
-    signatures = signatures_of(found, scored)
+    signatures = signatures_of(config.metrics, found, scored)
     if not signatures:
         raise EvaluationError(f"none of the metrics could be computed: {'; '.join(left_out.values())}")
     reference = None
     if published is not None:
         ours = {d.direction: d.scores[published.metric] for d in directions if not d.test_set and published.metric in d.scores}
-        reference = against(published, ours)
+        if published.scores.keys() & ours.keys():
+            reference = against(published, ours)
+        else:
+            left_out["win ratio"] = f"no direction has {published.metric} both here and in {config.reference_scores}"
     examples = [TranslatedFile(name, job.sources, job.references, job.hypotheses, scored[name].lines) for name, job in jobs.items()]
     return Report(
         name=origin.name,
@@ -74,22 +78,28 @@ def assemble(
     )
 
 
-def check_scoring(config: EvaluationConfig, targets: Sequence[str]) -> None:
+def check_scoring(config: EvaluationConfig, directions: Sequence[Direction]) -> None:
     """Raise EvaluationError, before hours of translation, for what the config names and cannot be used, or if no metric can be computed."""
     if config.reference_scores:
-        load_published(config.reference_scores, config.reference_system)
-    plan = plan_scoring(config, targets)
+        published = load_published(config.reference_scores, config.reference_system)
+        if published.metric not in config.metrics:
+            raise EvaluationError(
+                f"reference_scores are {published.metric}, which metrics leaves out; add it, or leave out reference_scores"
+            )
+        if not any(direction.name in published.scores for direction in directions):
+            raise EvaluationError(f"reference_scores {config.reference_scores} has none of the directions; leave it out")
+    plan = plan_scoring(config, [direction.target for direction in directions])
     if not plan.metrics and plan.comet is None:
         raise EvaluationError(f"none of the metrics can be computed: {'; '.join(f'{name}: {why}' for name, why in plan.left_out.items())}")
 
 
-def signatures_of(found: Sequence[Hypotheses], scored: Mapping[str, Scored]) -> Dict[str, Dict[str, List[str]]]:
-    """The signatures of each metric, and the target languages of each signature."""
-    targets: Dict[str, Dict[str, set]] = {}
+def signatures_of(metrics: Sequence[str], found: Sequence[Hypotheses], scored: Mapping[str, Scored]) -> Dict[str, Dict[str, List[str]]]:
+    """The signatures of each metric, in the order of metrics, and the target languages of each signature."""
+    targets: Dict[str, Dict[str, set]] = {metric: {} for metric in metrics}
     for hypotheses in found:
         for metric, score in scored[hypotheses.direction.name].scores.items():
-            targets.setdefault(metric, {}).setdefault(score.signature, set()).add(hypotheses.direction.target)
-    return {metric: {signature: sorted(languages) for signature, languages in by.items()} for metric, by in targets.items()}
+            targets[metric].setdefault(score.signature, set()).add(hypotheses.direction.target)
+    return {metric: {signature: sorted(languages) for signature, languages in by.items()} for metric, by in targets.items() if by}
 
 
 def _result(found: Hypotheses, scored: Scored, training_pairs: Mapping[Pair, int], config: EvaluationConfig) -> DirectionResult:

@@ -14,5 +14,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write one line each, beside path, then rename."""
-    write_whole(path, "".join(line + "\n" for line in lines))
+    """Write one line each, beside path, then rename. Raises ValueError for a line with a line break in it."""
+    text = [line + "\n" for line in lines]
+    for number, line in enumerate(text, start=1):
+        if "\n" in line[:-1] or "\r" in line:
+            raise ValueError(f"{path}, line {number}: a line must not hold a line break: {line!r}")
+    write_whole(path, "".join(text))

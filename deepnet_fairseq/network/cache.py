@@ -55,7 +55,7 @@ def _views(keys: Tensor, values: Tensor, length: int) -> State:
 
 def _moved(order: Tensor, rows: int) -> Optional[Tensor]:
     """The rows that change, if they are few and rows stay as many; None: copy all. Finding out would make a GPU wait."""
-    if order.is_cuda or order.size(0) != rows:
+    if order.device.type != "cpu" or order.size(0) != rows:
         return None
     moved = (order != torch.arange(rows)).nonzero().squeeze(1)
     return moved if 2 * moved.numel() <= rows else None

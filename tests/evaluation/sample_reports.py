@@ -67,7 +67,7 @@ def make_report(folder: Path, name: str = "toy", quality: float = 0.7, seed: int
         checkpoint=f"runs/{name}/checkpoints/mean.pt",
         averaged_from=[{"file": "checkpoint2.pt", "updates": 200}, {"file": "checkpoint1.pt", "updates": 100}],
         decoding="fairseq-generate data-bin --beam 4",
-        signatures={"BLEU": {"tok:13a|version:x": []}, "chrF++": {"nc:6|nw:2|version:x": []}},
+        signatures={"BLEU": {"tok:13a|version:x": sorted(WORDS)}, "chrF++": {"nc:6|nw:2|version:x": sorted(WORDS)}},
         left_out={"spBLEU": "needs a model that is not here; get it from …"},
         directions=results,
         means=[Mean("X→en", len(into), {m: sum(r.scores[m] for r in into) / len(into) for m in ("BLEU", "chrF++")})],

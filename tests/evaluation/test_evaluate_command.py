@@ -138,7 +138,7 @@ def test_a_checkpoint_of_the_callers_choice_is_evaluated(evaluated: Recipe) -> N
 def test_sentences_too_long_for_the_model_are_left_empty_counted_and_said(evaluated: Recipe, capfd: Any) -> None:
     assert evaluate.main([str(evaluated.path), "--max-source-positions", "12"]) == 0
     printed = capfd.readouterr()
-    assert re.search(r"warning: \d+ lines: too long for the model, left empty: de-en \d \(line \d", printed.err)
+    assert re.search(r"\d+ lines: too long for the model, hypothesis left empty \(.*de-en \d", printed.out)
     report = read_report(evaluated.evaluation_dir / "scores.json")
     for row in report.directions:
         lines = hypotheses(evaluated)[row.direction].split("\n")[:-1]
@@ -156,6 +156,8 @@ WRONG_FLAGS = [
     (["--workers", "0"], "--workers is 0; it must be at least 1"),
     (["--hypotheses", "folder"], "--hypotheses needs --output"),
     (["--hypotheses", "folder", "--output", "out", "--checkpoint", "model.pt"], "leave --checkpoint out"),
+    (["--hypotheses", "folder", "--output", "out", "--beam", "3"], "--beam has no effect on --hypotheses"),
+    (["--langtoks", "{'main': ('src', 'tgt')}"], "--langtoks follows from the config"),
 ]
 
 
@@ -199,6 +201,31 @@ def test_without_data_prepare_is_named(trained: Recipe, tmp_path: Path, capfd: A
     path = untrained(trained, tmp_path)
     (tmp_path / "run" / missing).unlink()
     assert re.search(rf"{missing} is missing; run scripts/prepare\.sh .*toy\.yaml", fails_with(path, capfd))
+
+
+def test_another_systems_results_do_not_replace_ones_own(evaluated: Recipe, capfd: Any) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main([str(evaluated.path), "--hypotheses", "folder", "--output", str(evaluated.evaluation_dir)])
+    assert "is where this config's own results go" in capfd.readouterr().err
+
+
+def test_what_cannot_be_scored_is_said_before_anything_is_translated(trained: Recipe, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "decode_all", None)
+    text = trained.path.read_text()
+    wrong = {
+        "metrics: [spBLEU]": r"none of the metrics can be computed: spBLEU: .* is not there; get it with",
+        "metrics: [chrF], reference_scores: zhang2020, reference_system: 6L": "reference_scores are BLEU, which is not among metrics",
+        "reference_scores: zhang2020, reference_system: 7L": "has no system '7L'; it has 6L, ",
+        "flores200_model: absent.model": r"flores200_model: .*absent\.model is not there",
+    }
+    monkeypatch.setattr("sacrebleu.utils.SACREBLEU_DIR", str(trained.work_dir))
+    try:
+        for keys, message in wrong.items():
+            trained.path.write_text(text.replace("examples: 2", f"examples: 2, {keys}"))
+            assert evaluate.main([str(trained.path)]) == 1
+            assert re.search(message, capfd.readouterr().err)
+    finally:
+        trained.path.write_text(text)
 
 
 def test_an_interrupted_run_keeps_what_is_translated(evaluated: Recipe, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:

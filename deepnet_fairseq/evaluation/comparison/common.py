@@ -70,10 +70,7 @@ def common_signatures(system: System, metrics: Sequence[str], directions: Sequen
 
 def signature_of(system: System, metric: str, target: str) -> Optional[str]:
     """A metric's signature for translations into a language; None if it cannot score them."""
-    by_signature = system.signatures[metric]
-    if len(by_signature) == 1:
-        return next(iter(by_signature))
-    return next((signature for signature, targets in by_signature.items() if target in targets), None)
+    return next((signature for signature, targets in system.signatures[metric].items() if target in targets), None)
 
 
 def add_signature(signatures: Signatures, metric: str, signature: str, target: str) -> None:
@@ -91,7 +88,8 @@ def name_some(names: Sequence[str]) -> str:
 
 def _differing(systems: Sequence[System], metric: str, target: str) -> List[str]:
     signatures = [signature_of(system, metric, target) for system in systems]
-    return list(dict.fromkeys(f"{signatures[0]} and {other}" for other in signatures[1:] if other != signatures[0]))
+    named = [signature or f"none for {target}" for signature in signatures]
+    return list(dict.fromkeys(f"{named[0]} and {other}" for other in named[1:] if other != named[0]))
 
 
 def _them(directions: Sequence[str]) -> str:

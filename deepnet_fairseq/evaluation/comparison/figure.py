@@ -56,7 +56,12 @@ def _draw_panel(axes: Axes, comparison: Comparison, system: str) -> None:
         # away from the diagonal, where most points are
         offset, side = ((-5, 2), "right") if place[1] > place[0] else ((5, -7), "left")
         axes.annotate(direction.direction, place, offset, textcoords="offset points", ha=side, fontsize=7)
-    axes.set_xlabel(f"{comparison.metric} of {comparison.baseline}", fontsize=9)
-    axes.set_ylabel(f"{comparison.metric} of {system}", fontsize=9)
+    axes.set_xlabel(_plain(f"{comparison.metric} of {comparison.baseline}"), fontsize=9)
+    axes.set_ylabel(_plain(f"{comparison.metric} of {system}"), fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
+
+
+def _plain(text: str) -> str:
+    """Text without matplotlib's mathematics, which begin with a dollar."""
+    return text.replace("$", r"\$")

@@ -39,7 +39,8 @@ def score_plain(system: System, baseline: System, jobs: Jobs) -> None:
 
 def metrics_named(names: Sequence[str], targets: Sequence[str]) -> List[Metric]:
     """sacrebleu's metrics of these names that can score some of the languages."""
-    return choose_metrics(EvaluationConfig(metrics=list(names)), targets)[0] if names else []
+    # one at a time: beside BLEU, BLEU-lang would be left out where the two are equal
+    return [metric for name in names for metric in choose_metrics(EvaluationConfig(metrics=[name]), targets)[0]]
 
 
 def score_files(files: ScoringJob, metrics: Sequence[Metric]) -> Dict[str, MetricScore]:

@@ -81,9 +81,9 @@ def _load(path: Path) -> System:
 
 def _load_run(scores: Path) -> System:
     report = read_report(scores)
-    # Beside the scores first: a folder that was copied keeps its own hypotheses.
+    # evaluate.sh's own lie beside the scores, also in a folder that was copied; another system's lie where they were given.
     beside = scores.parent / Path(report.hypotheses).name
-    hypotheses = beside if beside.is_dir() else _find(report.hypotheses, scores.parent)
+    hypotheses = beside if report.checkpoint and beside.is_dir() else _find(report.hypotheses, scores.parent)
     results = {result.direction: result for result in report.directions}
     return System(report.name, scores, hypotheses, _find(report.corpus, scores.parent), report.pivot, results, report.signatures)
 

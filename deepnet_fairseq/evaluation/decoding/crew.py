@@ -1,6 +1,6 @@
 """Translators at work: one in this process, or one in each of several, each with a GPU or a share of the cores of its own."""
 
-import os
+import gc
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,13 +13,14 @@ from deepnet_fairseq.data.jobs import begin_work
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.decoding.sources import Sentence
 from deepnet_fairseq.evaluation.decoding.translator import Hypothesis, Translator
-from deepnet_fairseq.parallel import map_ahead
+from deepnet_fairseq.parallel import map_ahead, usable_cores
 
 Translated = Tuple[List[Sentence], List[Optional[Hypothesis]]]
 # Batches in the hands of each process beside the one that it works on: enough that it never waits.
 AHEAD = 2
 
 _translator: Optional[Translator] = None  # a worker process's own
+_failure: Optional[EvaluationError] = None  # why it has none
 
 
 def choose_devices(workers: Optional[int], cpu: bool) -> List[str]:
@@ -41,12 +42,15 @@ def translate_batches(command: Sequence[str], devices: Sequence[str], batches: I
         translator = Translator(command, torch.device(devices[0]))
         for batch in batches:
             yield batch, translator.translate(batch)
+        del translator
+        gc.collect()  # a model in a reference cycle would share the device's memory with COMET's
+        torch.cuda.empty_cache()
         return
     context = get_context("spawn")  # CUDA cannot be used in a process that was forked
     handed_out: Any = context.SimpleQueue()
     for device in devices:
         handed_out.put(device)
-    threads = max(1, (os.cpu_count() or 1) // len(devices))
+    threads = max(1, usable_cores() // len(devices))
     with ProcessPoolExecutor(len(devices), context, _begin, (list(command), handed_out, threads)) as pool:
         try:
             yield from map_ahead(pool, _translate, batches, ahead=len(devices) * (1 + AHEAD))
@@ -58,13 +62,20 @@ def translate_batches(command: Sequence[str], devices: Sequence[str], batches: I
 
 def _begin(command: List[str], handed_out: Any, threads: int) -> None:
     """Set a worker up: its own device and model, and Ctrl-C left to the process that started it."""
-    global _translator
+    global _translator, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     begin_work()
     torch.set_num_threads(threads)
-    _translator = Translator(command, torch.device(handed_out.get()))
+    device = torch.device(handed_out.get())
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    try:
+        _translator = Translator(command, device)
+    except EvaluationError as error:  # an error here would only break the pool
+        _failure = error
 
 
 def _translate(batch: List[Sentence]) -> Translated:
-    assert _translator is not None
+    if _translator is None:
+        raise _failure or EvaluationError("a worker process has no model")
     return batch, _translator.translate(batch)

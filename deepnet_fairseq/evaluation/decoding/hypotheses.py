@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from deepnet_fairseq.data.layout import count_lines
 from deepnet_fairseq.evaluation.direction import Direction
 from deepnet_fairseq.evaluation.files import write_lines, write_whole
 
@@ -48,7 +47,7 @@ def make_stamp(command: Sequence[str], checkpoint: Path, sources: Path, lines: i
     return {
         "command": [word for word in command if word not in NOT_STAMPED],
         "checkpoint": {"bytes": state.st_size, "modified": state.st_mtime_ns},
-        "sources": hashlib.sha256(sources.read_bytes()).hexdigest(),
+        "sources": _sha256(sources),
         "lines": lines,
     }
 
@@ -56,7 +55,8 @@ def make_stamp(command: Sequence[str], checkpoint: Path, sources: Path, lines: i
 def is_finished(direction: Direction, folder: Path, stamp: Dict[str, Any]) -> bool:
     """Whether the direction's hypotheses are there, whole, and made from what the stamp says."""
     path = hypothesis_file(direction, folder)
-    return path.is_file() and _read_stamp(direction, folder).get("made_from") == stamp and count_lines(path) == stamp["lines"]
+    held = _read_stamp(direction, folder)
+    return path.is_file() and held.get("made_from") == stamp and held.get("sha256") == _sha256(path)
 
 
 def store(direction: Direction, folder: Path, lines: Sequence[str], special: SpecialLines, stamp: Dict[str, Any]) -> None:
@@ -64,7 +64,12 @@ def store(direction: Direction, folder: Path, lines: Sequence[str], special: Spe
     stamp_file = _stamp_file(direction, folder)
     stamp_file.unlink(missing_ok=True)
     write_lines(hypothesis_file(direction, folder), lines)
-    write_whole(stamp_file, json.dumps({"made_from": stamp, "special": asdict(special)}, indent=1) + "\n")
+    held = {
+        "made_from": stamp,
+        "sha256": _sha256(hypothesis_file(direction, folder)),
+        "special": {kind: sorted(numbers) for kind, numbers in asdict(special).items()},
+    }
+    write_whole(stamp_file, json.dumps(held, indent=1) + "\n")
 
 
 def stored(direction: Direction, folder: Path) -> Hypotheses:
@@ -80,6 +85,10 @@ def _stamp_file(direction: Direction, folder: Path) -> Path:
 def _read_stamp(direction: Direction, folder: Path) -> Dict[str, Any]:
     try:
         stamp = dict(json.loads(_stamp_file(direction, folder).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
     return stamp if "special" in stamp else {}  # of an earlier version
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,6 +7,7 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class PlainText:
@@ -25,5 +26,9 @@ class PlainText:
 
 
 def join_bytes(text: str) -> str:
-    """Turn runs of SentencePiece's byte pieces into the characters that they spell; fairseq leaves them as they are."""
-    return BYTES.sub(lambda run: bytes.fromhex(run[0].replace("<0x", "").replace(">", "")).decode("utf-8", errors="replace"), text)
+    """Turn runs of SentencePiece's byte pieces into the characters that they spell; fairseq leaves them as they are.
+
+    A line stays a line: control characters, which can be spelled as well, become spaces.
+    """
+    spelled = BYTES.sub(lambda run: bytes.fromhex(run[0].replace("<0x", "").replace(">", "")).decode("utf-8", errors="replace"), text)
+    return CONTROL.sub(" ", spelled)

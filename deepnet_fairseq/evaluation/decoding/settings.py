@@ -21,7 +21,10 @@ NOT_HERE: Dict[str, Any] = {
     "lm_path": None,
     "bpe": None,
     "tokenizer": None,
-    "eval_bleu": False,
+    "score_reference": False,
+    "num_shards": 1,
+    "shard_id": 0,
+    "enable_lang_ids": False,
 }
 
 

@@ -57,11 +57,11 @@ class Translator:
 
     def _load(self, cfg: Any) -> List[Any]:
         path = cfg.common_eval.path
-        overrides = ast.literal_eval(cfg.common_eval.model_overrides)
         try:
+            overrides = ast.literal_eval(cfg.common_eval.model_overrides)
             models, _ = checkpoint_utils.load_model_ensemble(utils.split_paths(path), arg_overrides=overrides, task=self.task)
         except Exception as error:  # fairseq raises bare Exceptions
-            raise EvaluationError(f"{path} cannot be loaded: {type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
+            raise EvaluationError(f"{path} cannot be loaded: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}") from error
         for model in models:
             if cfg.common.fp16:
                 model.half()
@@ -83,15 +83,19 @@ class Translator:
         return found
 
     def _search(self, batch: List[Sentence], sources: List[np.ndarray]) -> List[Hypothesis]:
+        found = None
         try:
             found = self._generate(batch, sources)
         except torch.cuda.OutOfMemoryError:
-            half = len(batch) // 2
-            if half == 0:
-                raise
-            torch.cuda.empty_cache()
-            return self._search(batch[:half], sources[:half]) + self._search(batch[half:], sources[half:])
-        return [self._best(*pair) for pair in zip(batch, sources, found, strict=True)]
+            pass  # what the failed search held is freed when its error is
+        if found is not None:
+            return [self._best(*pair) for pair in zip(batch, sources, found, strict=True)]
+        half = len(batch) // 2
+        if half == 0:
+            place = f"{batch[0].direction.name}, line {batch[0].line + 1}"
+            raise EvaluationError(f"{place}: this sentence alone does not fit into the memory of {self.device}; take a smaller --beam")
+        torch.cuda.empty_cache()
+        return self._search(batch[:half], sources[:half]) + self._search(batch[half:], sources[half:])
 
     def _generate(self, batch: List[Sentence], sources: List[np.ndarray]) -> List[Any]:
         dictionary = self.task.source_dictionary
@@ -114,7 +118,8 @@ class Translator:
         """The most tokens before </s>, as fairseq computes it for a batch of one."""
         if self.generator.match_source_len:
             return int((source != self.task.source_dictionary.eos()).sum())
-        return min(math.floor(self.generator.max_len_a * len(source) + self.generator.max_len_b), self.generator.max_len - 1)
+        own = math.floor(self.generator.max_len_a * len(source) + self.generator.max_len_b)
+        return max(min(own, self.generator.max_len - 1), self.generator.min_len)
 
     def _best(self, sentence: Sentence, source: np.ndarray, found: Any) -> Hypothesis:
         tokens = found[0]["tokens"]

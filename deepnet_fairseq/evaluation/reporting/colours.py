@@ -21,10 +21,10 @@ class Shade:
     ink: str
 
 
-def shade(share: float, colormap: str = SEQUENTIAL) -> Shade:
+def shade(share: float) -> Shade:
     """The colour of a share from 0 to 1; what lies outside counts as the nearer end."""
     # float: matplotlib takes a whole number for a place in the colormap's table
-    red, green, blue, _ = colormaps[colormap](float(min(max(share, 0.0), 1.0)))
+    red, green, blue, _ = colormaps[SEQUENTIAL](float(min(max(share, 0.0), 1.0)))
     light = _luminance((red, green, blue))
     # WCAG 2.2, contrast ratio: whatever the background, the better of black and white reaches at least 4.58.
     ink = BLACK if (light + 0.05) / 0.05 > 1.05 / (light + 0.05) else WHITE

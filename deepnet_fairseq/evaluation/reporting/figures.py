@@ -33,7 +33,10 @@ def write_figures(report: Report, curves: TrainingCurves, folder: Path) -> List[
     if curves.updates:
         figures["training.png"] = draw_curves(curves)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write_png(figure, folder / name) for name, figure in figures.items()]
+    for old in (*folder.glob("heat_map*.png"), folder / "bars.png", folder / "training.png"):
+        if old.name not in figures:
+            old.unlink(missing_ok=True)  # of an earlier evaluation
+    return [write_png(figure, folder / name) for name, figure in figures.items()]
 
 
 def curves_as_svg(curves: TrainingCurves, narrow: bool = False) -> str:
@@ -47,8 +50,8 @@ def curves_as_svg(curves: TrainingCurves, narrow: bool = False) -> str:
     return svg.replace("<svg ", '<svg role="img" aria-label="Training curves" ', 1)
 
 
-def _write_png(figure: Figure, path: Path) -> Path:
-    """Write beside path, then rename."""
+def write_png(figure: Figure, path: Path) -> Path:
+    """Write a figure beside path, then rename; return path."""
     beside = path.with_name(path.name + ".partial")
     FigureCanvasAgg(figure).print_figure(beside, format="png", dpi=DOTS_PER_INCH)
     os.replace(beside, path)

@@ -6,7 +6,7 @@ from typing import List, Optional, Sequence
 from deepnet_fairseq.evaluation.files import write_lines, write_whole
 from deepnet_fairseq.evaluation.reporting import findings
 from deepnet_fairseq.evaluation.reporting.decimals import one, signed
-from deepnet_fairseq.evaluation.reporting.grid import columns, markdown_table
+from deepnet_fairseq.evaluation.reporting.grid import columns, markdown_table, one_line
 from deepnet_fairseq.evaluation.reporting.report import DirectionResult, Report
 
 MARKDOWN_NAME, TSV_NAME = "scores.md", "scores.tsv"
@@ -35,7 +35,7 @@ def as_text(report: Report) -> str:
     blocks += ["\n".join(remarks(report)), "\n".join(f"{name}: {signature}" for name, signature in signature_rows(report))]
     for example in report.examples:
         rows = (("source", example.source), ("reference", example.reference), ("hypothesis", example.hypothesis))
-        blocks.append("\n".join([f"{example.direction}, line {example.line}", *(f"  {kind:<10} {text}" for kind, text in rows)]))
+        blocks.append("\n".join([f"{example.direction}, line {example.line}", *(f"  {kind:<10} {one_line(text)}" for kind, text in rows)]))
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -29,7 +29,6 @@ class TrainingCurves:
     validation_loss: Curve = field(default_factory=dict)
     validation_nll: Curve = field(default_factory=dict)
     learning_rate: Curve = field(default_factory=dict)
-    gradient_norm: Curve = field(default_factory=dict)
 
     @property
     def updates(self) -> int:
@@ -55,7 +54,6 @@ def read_curves(log: Optional[Path]) -> TrainingCurves:
         validation_loss=curve(VALIDATION, "loss"),
         validation_nll=curve(VALIDATION, "nll_loss"),
         learning_rate=curve(training, "lr"),
-        gradient_norm=curve(training, "gnorm"),
     )
 
 

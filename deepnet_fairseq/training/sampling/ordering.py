@@ -3,7 +3,6 @@
 What needs no order of its own is done in a few threads, chunk by chunk: numpy looks up and sorts without the interpreter's lock.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List, Optional, Tuple
@@ -11,11 +10,11 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 import numpy as np
 from fairseq.data import data_utils
 
-from deepnet_fairseq.parallel import map_ahead
+from deepnet_fairseq.parallel import map_ahead, usable_cores
 from deepnet_fairseq.training.sampling.batches import Batches
 
 CHUNK = 1 << 18  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = usable_cores()
 THREADS = min(4, CORES)  # more would wait for the memory
 AHEAD = THREADS + 1  # chunks or lengths that are worked on or wait
 LONGEST = 2**16 - 1  # lengths are held in 16 bits; longer sentences count as this long

@@ -121,6 +121,15 @@ def cut_hypotheses(folder: Path) -> None:
     (folder / "hypotheses/de-en.en").write_text("de-en 0\n")
 
 
+def edit_hypotheses(folder: Path) -> None:
+    path = folder / "hypotheses/de-en.en"
+    path.write_text(path.read_text().replace("de-en 0", "de-en 9"))
+
+
+def list_as_stamp(folder: Path) -> None:
+    (folder / "hypotheses/de-en.json").write_text("[1]")
+
+
 def break_stamp(folder: Path) -> None:
     (folder / "hypotheses/de-en.json").write_text("{")
 
@@ -139,6 +148,8 @@ def change_source(folder: Path) -> None:
     [
         (change_checkpoint, ["de-en", "de-fr", "en-de", "fr-de"]),
         (cut_hypotheses, ["de-en"]),
+        (edit_hypotheses, ["de-en"]),
+        (list_as_stamp, ["de-en"]),
         (break_stamp, ["de-en"]),
         (outdate_stamp, ["de-en"]),
         (change_source, ["de-en"]),

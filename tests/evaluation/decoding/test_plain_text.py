@@ -28,3 +28,7 @@ def test_without_byte_pieces_it_is_what_fairseq_prints() -> None:
 
 def test_runs_of_bytes_are_decoded_together() -> None:
     assert join_bytes("a<0xC3><0xA4> <0xE4><0xB8>b") == "aä \ufffdb"
+
+
+def test_a_spelled_line_break_ends_no_line() -> None:
+    assert join_bytes("a<0x0A>b<0x0D>") == "a b "

@@ -15,6 +15,7 @@ from deepnet_fairseq.data.binarize import Encoder
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import read_checkpoint
 from deepnet_fairseq.evaluation.decoding.batches import make_batches
+from deepnet_fairseq.evaluation.decoding.crew import translate_batches
 from deepnet_fairseq.evaluation.decoding.decode import decode_all
 from deepnet_fairseq.evaluation.decoding.sources import Sentence, read_sources
 from deepnet_fairseq.evaluation.decoding.translator import Translator
@@ -138,7 +139,7 @@ def test_one_sentence_too_large_for_the_memory_is_an_error(toy: Recipe, sentence
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(model, "_generate", no_memory)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(EvaluationError, match=r"de-en, line 1: this sentence alone does not fit"):
         model.translate(sentences[:3])
 
 
@@ -146,6 +147,18 @@ def test_other_searches_of_fairseq_work_as_they_are(toy: Recipe, sentences: List
     found = all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3")
     assert found == all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3")
     assert found != all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "4")
+
+
+def test_the_least_length_goes_before_a_sentences_own_limit(toy: Recipe, sentences: List[Sentence]) -> None:
+    flags = ("--max-len-a", "0", "--max-len-b", "3", "--min-len", "9")
+    assert all(hypothesis.cut for hypothesis in all_at_once(toy, sentences[:5], 5, *flags).values())
+
+
+def test_two_workers_that_cannot_load_the_model_say_why(toy: Recipe, sentences: List[Sentence], tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"nothing")
+    words = command(toy, toy.test_directions[0], "--path", str(tmp_path / "model.pt"))
+    with pytest.raises(EvaluationError, match=r"model\.pt cannot be loaded"):
+        list(translate_batches(words, ["cpu", "cpu"], [sentences]))
 
 
 def test_a_file_that_is_no_checkpoint_is_named(toy: Recipe, tmp_path: Path) -> None:
