@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 USAGES = {
     "prepare": "usage: scripts/prepare.sh CONFIG [--workers N]",
     "train": "usage: scripts/train.sh CONFIG [options] [fairseq-train flags]",
-    "evaluate": "usage: scripts/evaluate.sh CONFIG [--checkpoint FILE] [fairseq-generate flags]",
+    "evaluate": "usage: scripts/evaluate.sh CONFIG [options] [fairseq-generate flags]",
     "compare": "usage: scripts/compare.sh RUN_A RUN_B [RUN ...] [options]",
 }
 CONFIG = "my config.yaml"

@@ -86,6 +86,8 @@ class Translator:
         found = None
         try:
             found = self._generate(batch, sources)
+        except AssertionError as error:  # fairseq's, for lengths that cannot be
+            raise EvaluationError(f"fairseq's search: {error}") from error
         except torch.cuda.OutOfMemoryError:
             pass  # what the failed search held is freed when its error is
         if found is not None:

@@ -150,8 +150,11 @@ def test_other_searches_of_fairseq_work_as_they_are(toy: Recipe, sentences: List
 
 
 def test_the_least_length_goes_before_a_sentences_own_limit(toy: Recipe, sentences: List[Sentence]) -> None:
-    flags = ("--max-len-a", "0", "--max-len-b", "3", "--min-len", "9")
-    assert all(hypothesis.cut for hypothesis in all_at_once(toy, sentences[:5], 5, *flags).values())
+    longest = max(len(sentence.ids) for sentence in sentences) + 1  # with the language token
+    flags = ("--max-len-a", "1", "--max-len-b", "0", "--min-len", str(longest))
+    assert all(hypothesis.cut for hypothesis in all_at_once(toy, sentences, 1000, *flags).values())
+    with pytest.raises(EvaluationError, match="min_len cannot be larger than max_len"):
+        all_at_once(toy, sentences, 1, *flags)
 
 
 def test_two_workers_that_cannot_load_the_model_say_why(toy: Recipe, sentences: List[Sentence], tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Colours: whatever a tile's is, its number can be read."""
 
-import pytest
 from matplotlib.colors import to_rgb
 
 from deepnet_fairseq.evaluation.reporting.colours import Shade, shade
@@ -15,9 +14,8 @@ def contrast(one: Shade) -> float:
     return (max(lights) + 0.05) / (min(lights) + 0.05)
 
 
-@pytest.mark.parametrize("colormap", ["viridis", "cividis", "PuOr", "Greys"])
-def test_ink_is_legible_on_every_shade(colormap: str) -> None:
-    assert min(contrast(shade(step / 200, colormap)) for step in range(201)) >= 4.5
+def test_ink_is_legible_on_every_shade() -> None:
+    assert min(contrast(shade(step / 200)) for step in range(201)) >= 4.5
 
 
 def test_what_lies_outside_counts_as_the_nearer_end() -> None:
