@@ -7,7 +7,8 @@
 #                   also be a folder with any other system's hypotheses: plain text, one file per direction, such as de-en.en
 #   --test NAME     bootstrap (default), randomisation or none: sacrebleu's paired test of every direction
 #   --samples N     how many samples it draws (default: sacrebleu's own, 1000 and 10000)
-#   --metrics M...  what is tested: some of BLEU, BLEU-lang, chrF, chrF++, spBLEU; the first one decides about wins (default: BLEU)
+#   --metrics M...  what is tested: some of BLEU, BLEU-lang, chrF, chrF++, spBLEU (with its model where sacrebleu keeps it); the first one
+#                   decides about wins (default: BLEU)
 #   --examples N    sentences shown, from the directions with the highest and lowest differences (default: 8)
 #   --workers N     processes (default: 1)
 #   --output DIR    where to write (default: runs/comparisons/ and the names)

@@ -17,6 +17,7 @@ from deepnet_fairseq.evaluation.config import METRICS
 from deepnet_fairseq.evaluation.scoring.significance import BOOTSTRAP, NONE, TESTS
 
 COMPARISONS = Path("runs/comparisons")
+LONGEST_NAME = 80  # characters, of up to 3 bytes each
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -72,8 +73,9 @@ def check_options(options: argparse.Namespace) -> str:
 
 
 def default_folder(comparison: Comparison) -> Path:
-    """A folder that is named after the systems."""
-    return COMPARISONS / "+".join(re.sub(r"[^\w.-]+", "-", name).strip("-") for name in comparison.systems)
+    """A folder that is named after the systems, as far as a file system takes it."""
+    name = "+".join(re.sub(r"[^\w.-]+", "-", name).strip("-") for name in comparison.systems)
+    return COMPARISONS / name[:LONGEST_NAME]
 
 
 if __name__ == "__main__":

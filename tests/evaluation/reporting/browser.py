@@ -1,6 +1,5 @@
 """Debian's Chromium, headless: what pages look like to a person, without a network."""
 
-import base64
 import json
 import os
 from contextlib import contextmanager
@@ -69,11 +68,3 @@ def requests(driver: Chrome) -> List[str]:
     events: List[Dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     return [address for address in sent if not address.startswith(("file:", "data:"))]
-
-
-def screenshot(driver: Chrome, path: Path) -> None:
-    """The whole page, however long, as a PNG file."""
-    size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-    taken = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
-    path.write_bytes(base64.b64decode(taken["data"]))
