@@ -20,16 +20,19 @@ IncrementalState = Dict[str, Dict[str, Optional[Tensor]]]
 class Attention(nn.Module):
     """What self- and cross-attention share: heads, output projection, cached keys and values.
 
+    Args: inner_norm: whether a LayerNorm stands before the output projection (Sub-LN).
+
     Raises ValueError if embed_dim is not a multiple of num_heads.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
         super().__init__()
         if num_heads < 1 or embed_dim % num_heads != 0:
             raise ValueError(f"{num_heads} attention heads do not divide the embedding dimension {embed_dim}")
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
+        self.inner_norm = nn.LayerNorm(embed_dim) if inner_norm else None
         self.out_proj = nn.Linear(embed_dim, embed_dim)
 
     def extra_repr(self) -> str:
@@ -44,7 +47,8 @@ class Attention(nn.Module):
         # the module itself is not called: scaled_dot_product_attention drops weights on its own
         dropout = self.dropout.p if self.training or self.dropout.apply_during_inference else 0.0
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal)
-        return self.out_proj(x.transpose(1, 2).flatten(2))  # (B, H, T, D) -> (B, T, C)
+        x = x.transpose(1, 2).flatten(2)  # (B, H, T, D) -> (B, T, C)
+        return self.out_proj(x if self.inner_norm is None else self.inner_norm(x))
 
     def cached(self, incremental_state: Optional[IncrementalState]) -> Optional[Dict[str, Optional[Tensor]]]:
         """Return the keys and values that earlier steps left in incremental_state, or None."""
@@ -59,8 +63,8 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Self-attention; query, key and value projections are the three slices of one weight [3C x C]."""
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float) -> None:
-        super().__init__(embed_dim, num_heads, dropout)
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
+        super().__init__(embed_dim, num_heads, dropout, inner_norm)
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
         self.in_proj_bias = nn.Parameter(torch.empty(3 * embed_dim))
 
@@ -91,8 +95,8 @@ class SelfAttention(Attention):
 class CrossAttention(Attention):
     """Attention from the decoder to the encoder's output; key and value are the two slices of one weight [2C x C_encoder]."""
 
-    def __init__(self, embed_dim: int, encoder_embed_dim: int, num_heads: int, dropout: float) -> None:
-        super().__init__(embed_dim, num_heads, dropout)
+    def __init__(self, embed_dim: int, encoder_embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
+        super().__init__(embed_dim, num_heads, dropout, inner_norm)
         self.q_proj = nn.Linear(embed_dim, embed_dim)
         self.kv_proj_weight = nn.Parameter(torch.empty(2 * embed_dim, encoder_embed_dim))
         self.kv_proj_bias = nn.Parameter(torch.empty(2 * embed_dim))

@@ -18,7 +18,7 @@ class DeepNetConfig(FairseqDataclass):
 
     residual_scheme: ChoiceEnum(list(RESIDUALS)) = field(
         default="deepnorm",
-        metadata={"help": "residual connection: deepnorm scales by depth; post-ln and pre-ln have alpha = beta = 1"},
+        metadata={"help": "residual connection: deepnorm scales by depth; its rivals are described in network/residual.py"},
     )
     deepnorm_encoder_gain: ChoiceEnum(list(ENCODER_GAINS)) = field(
         default="paper",

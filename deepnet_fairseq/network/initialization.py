@@ -13,19 +13,19 @@ from deepnet_fairseq.network.attention import CrossAttention, SelfAttention
 from deepnet_fairseq.network.layers import FeedForward
 
 
-def initialize_layers_(layers: nn.Module, beta: float) -> None:
+def initialize_layers_(layers: nn.Module, beta: float, query_key: float = 1.0) -> None:
     """Draw the weights of every attention and feed-forward module under layers; set their biases to zero.
 
-    Xavier-normal with gain beta: value and output projections (self- and cross-attention), fc1, fc2. Gain 1: query, key.
+    Xavier-normal with gain beta: value and output projections (self- and cross-attention), fc1, fc2. With gain query_key: query, key.
     """
     for module in layers.modules():
         if isinstance(module, SelfAttention):
-            xavier_slices_(module.in_proj_weight, gains=(1.0, 1.0, beta))  # query, key, value
+            xavier_slices_(module.in_proj_weight, gains=(query_key, query_key, beta))  # query, key, value
             xavier_linear_(module.out_proj, beta)
             nn.init.zeros_(module.in_proj_bias)
         elif isinstance(module, CrossAttention):
-            xavier_linear_(module.q_proj, 1.0)
-            xavier_slices_(module.kv_proj_weight, gains=(1.0, beta))  # key, value
+            xavier_linear_(module.q_proj, query_key)
+            xavier_slices_(module.kv_proj_weight, gains=(query_key, beta))  # key, value
             xavier_linear_(module.out_proj, beta)
             nn.init.zeros_(module.kv_proj_bias)
         elif isinstance(module, FeedForward):

@@ -14,18 +14,20 @@ ResidualFactory = Callable[[], nn.Module]
 
 
 class FeedForward(nn.Module):
-    """fc2(activation(fc1(x))) on [B x T x C]."""
+    """fc2(activation(fc1(x))) on [B x T x C], with inner_norm a LayerNorm before fc2 (Sub-LN)."""
 
-    def __init__(self, embed_dim: int, ffn_embed_dim: int, activation_fn: str, dropout: float) -> None:
+    def __init__(self, embed_dim: int, ffn_embed_dim: int, activation_fn: str, dropout: float, inner_norm: bool = False) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dim, ffn_embed_dim)
+        self.inner_norm = nn.LayerNorm(ffn_embed_dim) if inner_norm else None
         self.fc2 = nn.Linear(ffn_embed_dim, embed_dim)
         self.activation_name = activation_fn
         self.activation = utils.get_activation_fn(activation_fn)
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.dropout(self.activation(self.fc1(x))))
+        x = self.dropout(self.activation(self.fc1(x)))
+        return self.fc2(x if self.inner_norm is None else self.inner_norm(x))
 
     def extra_repr(self) -> str:
         return f"activation={self.activation_name}"

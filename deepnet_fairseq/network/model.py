@@ -70,18 +70,15 @@ def build_encoder_decoder(config: DeepNetConfig, source: Dictionary, target: Dic
 
 def build_stacks(config: DeepNetConfig) -> Tuple[LayerStack, LayerStack]:
     """Return the encoder's and the decoder's layers, initialised for their residual scheme."""
-    if RESIDUALS[config.residual_scheme].uses_depth_scaling:
-        N, M, gain = config.encoder_layers, config.decoder_layers, config.deepnorm_encoder_gain
-        encoder_scaling, decoder_scaling = scaling.encoder_decoder(N, M, gain)
-    else:
-        encoder_scaling = decoder_scaling = scaling.UNSCALED
+    N, M, gain = config.encoder_layers, config.decoder_layers, config.deepnorm_encoder_gain
+    encoder_scaling, decoder_scaling = RESIDUALS[config.residual_scheme].scaling(N, M, gain)
     encoder = build_stack(config, "encoder", encoder_scaling)
     decoder = build_stack(config, "decoder", decoder_scaling)
     return encoder, decoder
 
 
 def build_stack(config: DeepNetConfig, side: str, constants: scaling.Scaling) -> LayerStack:
-    """Return side's ("encoder" or "decoder") layers, with weights drawn for constants.beta."""
+    """Return side's ("encoder" or "decoder") layers, with weights drawn with the gains of their scheme."""
 
     def option(name: str) -> Any:
         return getattr(config, f"{side}_{name}")
@@ -91,16 +88,17 @@ def build_stack(config: DeepNetConfig, side: str, constants: scaling.Scaling) ->
     residual = partial(scheme, width, config.dropout, constants)
     layers: List[nn.Module] = []
     for _ in range(option("layers")):
-        attention = SelfAttention(width, heads, config.attention_dropout)
-        ffn = FeedForward(width, option("ffn_embed_dim"), config.activation_fn, config.activation_dropout)
+        attention = SelfAttention(width, heads, config.attention_dropout, scheme.normalizes_inside)
+        ffn = FeedForward(width, option("ffn_embed_dim"), config.activation_fn, config.activation_dropout, scheme.normalizes_inside)
         if side == "encoder":
             layers.append(EncoderLayer(attention, ffn, residual))
         else:
-            cross = CrossAttention(width, config.encoder_embed_dim, heads, config.attention_dropout)
+            cross = CrossAttention(width, config.encoder_embed_dim, heads, config.attention_dropout, scheme.normalizes_inside)
             layers.append(DecoderLayer(attention, cross, ffn, residual))
     final_norm = nn.LayerNorm(width) if scheme.needs_final_norm else None
     stack = LayerStack(layers, option("layerdrop"), config.checkpoint_activations, final_norm)
-    initialize_layers_(stack, constants.beta)
+    for number, layer in enumerate(layers, start=1):
+        initialize_layers_(layer, *scheme.gains(number, constants))
     return stack
 
 

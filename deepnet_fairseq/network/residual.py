@@ -1,18 +1,27 @@
-"""How a sub-layer's output joins the residual stream: DeepNorm and the two classic rivals, one class each.
+"""How a sub-layer's output joins the residual stream: DeepNorm and its rivals, one class each.
 
 Each is a module that owns the LayerNorm and the dropout of one sub-layer and is called as ``residual(x, f)`` with x [B x T x C]
-and f the sub-layer, a function of x. `print(model)` shows which one stands where, with its alpha.
+and f the sub-layer, a function of x. `print(model)` shows which one stands where, with its alpha. What a scheme asks of the rest of the
+model, its class says: constants of the stack, initial gains of each layer, further LayerNorms.
 """
 
-from typing import Callable, Dict, Type
+from typing import Callable, Dict, NamedTuple, Tuple, Type
 
 import torch
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
-from deepnet_fairseq.network.scaling import Scaling
+from deepnet_fairseq.network import scaling as constants
+from deepnet_fairseq.network.scaling import UNSCALED, Scaling
 
 SubLayer = Callable[[Tensor], Tensor]
+
+
+class Gains(NamedTuple):
+    """Xavier gains of one layer's weights."""
+
+    others: float  # feed-forward, value and output projections
+    query_key: float = 1.0
 
 
 class Residual(nn.Module):
@@ -23,13 +32,29 @@ class Residual(nn.Module):
 
     # Whether the scheme leaves the stream un-normalised, so that the stack ends with a LayerNorm of its own.
     needs_final_norm = False
-    # Whether (alpha, beta) follow from the depth; the other schemes run with alpha = beta = 1.
+    # Whether the sub-layer itself is normalised before its last projection.
+    normalizes_inside = False
+    # Whether (alpha, beta) are DeepNorm's, of which there are two versions; see scaling.ENCODER_GAINS.
     uses_depth_scaling = False
 
     def __init__(self, embed_dim: int, dropout: float, scaling: Scaling) -> None:
         super().__init__()
-        self.layer_norm = nn.LayerNorm(embed_dim)
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)  # obeys --retain-dropout
+        self.build(embed_dim, scaling)
+
+    def build(self, embed_dim: int, scaling: Scaling) -> None:
+        """Make what the scheme needs beside the dropout."""
+        self.layer_norm = nn.LayerNorm(embed_dim)
+
+    @classmethod
+    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
+        """The constants of the encoder and of the decoder in a model of N encoder and M decoder layers."""
+        return UNSCALED, UNSCALED
+
+    @classmethod
+    def gains(cls, layer: int, scaling: Scaling) -> Gains:
+        """The initial gains of a stack's layer, counted from 1 at the input."""
+        return Gains(scaling.beta)
 
     def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
         """Return the stream [B x T x C] after the sub-layer."""
@@ -48,9 +73,13 @@ class DeepNorm(Residual):
 
     uses_depth_scaling = True
 
-    def __init__(self, embed_dim: int, dropout: float, scaling: Scaling) -> None:
-        super().__init__(embed_dim, dropout, scaling)
+    def build(self, embed_dim: int, scaling: Scaling) -> None:
+        super().build(embed_dim, scaling)
         self.alpha = scaling.alpha
+
+    @classmethod
+    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
+        return constants.encoder_decoder(N, M, encoder_gain)
 
     def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
         # one kernel for the product and the sum
@@ -69,4 +98,46 @@ class PreNorm(Residual):
         return x + self.dropout(sub_layer(self.layer_norm(x)))
 
 
-RESIDUALS: Dict[str, Type[Residual]] = {"deepnorm": DeepNorm, "post-ln": PostNorm, "pre-ln": PreNorm}
+class SubNorm(PreNorm):
+    """x + f(LN(x)) with another LayerNorm inside f, before its last projection: Sub-LN of Magneto (Wang et al. 2022, arXiv 2210.06423).
+
+    The initial gain of feed-forward, value and output projections grows with the logarithm of the depth.
+    """
+
+    normalizes_inside = True
+
+    @classmethod
+    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
+        return constants.sub_ln(N, M)
+
+
+class DepthScaledInit(PostNorm):
+    """LN(x + f(x)) with all weights of layer l smaller by 1/√l: DS-Init (Zhang et al. 2019, arXiv 1908.11365, section 4).
+
+    The original draws from a uniform distribution and has a factor α, 1 in its experiments; this one is Xavier-normal with the same
+    variance. Its layers count from 1 in encoder and decoder alike.
+    """
+
+    @classmethod
+    def gains(cls, layer: int, scaling: Scaling) -> Gains:
+        return Gains(layer**-0.5, layer**-0.5)
+
+
+class ReZero(Residual):
+    """x + g · f(x), where g is learnt and zero at the start: ReZero (Bachlechner et al. 2020, arXiv 2003.04887). There is no LayerNorm."""
+
+    def build(self, embed_dim: int, scaling: Scaling) -> None:
+        self.gain = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        return x + self.gain * self.dropout(sub_layer(x))
+
+
+RESIDUALS: Dict[str, Type[Residual]] = {
+    "deepnorm": DeepNorm,
+    "post-ln": PostNorm,
+    "pre-ln": PreNorm,
+    "sub-ln": SubNorm,
+    "ds-init": DepthScaledInit,
+    "rezero": ReZero,
+}

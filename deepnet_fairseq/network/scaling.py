@@ -4,6 +4,7 @@ alpha weights the residual stream in ``LN(alpha * x + f(x))``; beta is the Xavie
 N is the number of encoder layers, M the number of decoder layers. Standard library only.
 """
 
+import math
 from typing import NamedTuple, Tuple
 
 # Constants of the encoder's beta in an encoder-decoder model. The paper prints 0.87 (27^(1/16) / sqrt(2), rounded);
@@ -47,6 +48,18 @@ def encoder_decoder(N: int, M: int, encoder_gain: str = "paper") -> Tuple[Scalin
     encoder = Scaling(alpha=0.81 * depth, beta=ENCODER_GAINS[encoder_gain] / depth)
     decoder = Scaling(alpha=(3 * M) ** (1 / 4), beta=(12 * M) ** (-1 / 4))
     return encoder, decoder
+
+
+def sub_ln(N: int, M: int) -> Tuple[Scaling, Scaling]:
+    """Return Magneto's constants for a model of N encoder and M decoder layers: alpha 1, and as beta its gain γ.
+
+    Wang et al. 2022 (arXiv 2210.06423), for an encoder and a decoder together: γ = √(log 3M · log 2N / 3) and √(log 3M), as torchscale's
+    code has it, too. Raises ValueError if N or M < 1.
+    """
+    _require_layers("encoder", N)
+    _require_layers("decoder", M)
+    encoder, decoder = (math.log(3 * M) * math.log(2 * N) / 3) ** 0.5, math.log(3 * M) ** 0.5
+    return Scaling(alpha=1.0, beta=encoder), Scaling(alpha=1.0, beta=decoder)
 
 
 def _require_layers(stack: str, layers: int) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.model import DeepNetTransformer
+from deepnet_fairseq.network.residual import RESIDUALS
 
 FP32 = 1e-5  # logits, absolute
 Build = Callable[..., DeepNetTransformer]
@@ -113,9 +114,10 @@ def test_deepnorm_equals_stock_fairseq_with_its_residual_stream_scaled(build: Bu
     torch.testing.assert_close(real_rows(mine, tokens), real_rows(theirs, tokens), atol=FP32, rtol=0)
 
 
-@pytest.mark.parametrize("scheme", ["deepnorm", "post-ln", "pre-ln"])
+@pytest.mark.parametrize("scheme", list(RESIDUALS))
 def test_padding_side_does_not_matter(build: Build, batch: Batch, scheme: str) -> None:
     model = build(residual_scheme=scheme, encoder_learned_pos=True).eval()
+    randomize_(model)
     results = []
     for left_source in (True, False):
         for left_target in (True, False):
@@ -138,9 +140,10 @@ def test_a_sentence_alone_equals_the_sentence_in_a_batch(build: Build, batch: Ba
 
 
 @pytest.mark.parametrize("left_target", [False, True], ids=["right-padded", "left-padded"])
-@pytest.mark.parametrize("scheme", ["deepnorm", "post-ln", "pre-ln"])
+@pytest.mark.parametrize("scheme", list(RESIDUALS))
 def test_decoding_step_by_step_equals_the_full_forward(build: Build, batch: Batch, scheme: str, left_target: bool) -> None:
     model, inputs = build(residual_scheme=scheme, decoder_learned_pos=True).eval(), batch(True, left_target)
+    randomize_(model)
     tokens = inputs["prev_output_tokens"]
     encoder_out = model.encoder(inputs["src_tokens"], inputs["src_lengths"])
     full = model.decoder(tokens, encoder_out)[0]
@@ -168,13 +171,14 @@ def test_reordered_beams_and_departed_sentences_decode_as_if_they_had_stood_ther
         torch.testing.assert_close(step[:, -1], full[:, -1], atol=FP32, rtol=0)
 
 
-def test_a_loaded_model_in_eval_equals_the_trained_one_in_train_mode_without_dropout(build: Build, batch: Batch) -> None:
-    trained = build().train()
+@pytest.mark.parametrize("scheme", list(RESIDUALS))
+def test_a_loaded_model_in_eval_equals_the_trained_one_in_train_mode_without_dropout(build: Build, batch: Batch, scheme: str) -> None:
+    trained = build(residual_scheme=scheme).train()
     randomize_(trained)
     file = io.BytesIO()
     torch.save(trained.state_dict(), file)
     file.seek(0)
-    loaded = build(residual_scheme="deepnorm")
+    loaded = build(residual_scheme=scheme)
     loaded.load_state_dict(torch.load(file, weights_only=True))
     torch.testing.assert_close(loaded.eval()(**batch())[0], trained(**batch())[0], atol=FP32, rtol=0)
 
@@ -188,7 +192,7 @@ def loss_and_gradients(model: DeepNetTransformer, inputs: Dict[str, Tensor]) -> 
     return loss.detach(), [p.grad.clone() for p in model.parameters()]
 
 
-@pytest.mark.parametrize("scheme", ["deepnorm", "pre-ln"])
+@pytest.mark.parametrize("scheme", list(RESIDUALS))
 def test_checkpointed_activations_change_neither_loss_nor_gradients(build: Build, batch: Batch, scheme: str) -> None:
     options = dict(residual_scheme=scheme, dropout=0.3, attention_dropout=0.2, activation_dropout=0.1)
     plain, checkpointed = (build(checkpoint_activations=on, **options) for on in (False, True))
