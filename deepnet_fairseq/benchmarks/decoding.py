@@ -32,30 +32,43 @@ OURS, STOCK = "all from one model load", "fairseq-generate, one direction at a t
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Measure, and print a table. Returns 1 if a hypothesis differs."""
-    parser = argparse.ArgumentParser(prog="benchmark.sh decoding", description="Time the translation of test sets.", allow_abbrev=False)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a config that train.sh has trained")
-    parser.add_argument("--directions", type=int, default=40, metavar="N", help="so many, spread over all (default: 40)")
-    parser.add_argument("--runs", type=int, default=1, metavar="N", help="medians over so many runs are printed (default: 1)")
-    parser.add_argument("--workers", type=int, metavar="N", help="as evaluate.sh has it")
-    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # the fresh process of ours
-    options, flags = parser.parse_known_args(arguments)
+    parser = make_parser()
+    words = sys.argv[1:] if arguments is None else arguments
+    own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    options = parser.parse_args(own)
     if options.directions < 1 or options.runs < 1:
         parser.error("--directions and --runs must be at least 1")
-    work = Workload(load_recipe(options.config), options.directions, [flag for flag in flags if flag != "--"])
+    work = Workload(load_recipe(options.config), options.directions, flags)
     if options.into:
         work.translate_at_once(options.into, options.workers)
         return 0
-    call = [sys.executable, "-m", __spec__.name, *(sys.argv[1:] if arguments is None else arguments)]
+    call = [sys.executable, "-m", __spec__.name, *own]
     seconds: Dict[str, List[float]] = {OURS: [], STOCK: []}
     print(f"translating with {work.checkpoint}", file=sys.stderr)  # averaged before the clock starts
     with TemporaryDirectory(prefix="deepnet-benchmark-") as name:
         folder = Path(name)
         for run in range(options.runs):
-            seconds[OURS].append(_timed(lambda run=run: subprocess.run([*call, "--into", str(folder / f"{run}")], check=True)))
+            seconds[OURS].append(
+                _timed(lambda run=run: subprocess.run([*call, "--into", str(folder / f"{run}"), "--", *flags], check=True))
+            )
             seconds[STOCK].append(_timed(lambda: work.translate_by_fairseq(folder)))
         different = work.differences(folder)
     print(format_table(seconds, work, different))
     return 1 if different else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="benchmark.sh decoding",
+        description="Time the translation of test sets; what stands after -- are fairseq-generate's flags.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a config that train.sh has trained")
+    parser.add_argument("--directions", type=int, default=40, metavar="N", help="so many, spread over all (default: 40)")
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="medians over so many runs are printed (default: 1)")
+    parser.add_argument("--workers", type=int, metavar="N", help="as evaluate.sh has it")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # the fresh process of ours
+    return parser
 
 
 @dataclass

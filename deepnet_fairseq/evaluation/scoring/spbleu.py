@@ -56,11 +56,13 @@ def find_model(named: str) -> Path:
 
 def what_is_wrong(model: Path) -> str:
     """Why the model cannot be used and how to get it, in one line, or nothing."""
-    get = f"get it with: curl -L --create-dirs -o {model} {URL}"
+    # reports are shown to others: no name of a home folder
+    place = str(model).replace(str(Path.home()), "~", 1)
+    get = f"get it with: curl -L --create-dirs -o {place} {URL}"
     if not model.is_file():
-        return f"the SentencePiece model {model} is not there; {get}"
+        return f"the SentencePiece model {place} is not there; {get}"
     try:
         spbleu(model)
     except (OSError, RuntimeError):
-        return f"{model} is not a SentencePiece model; {get}"
+        return f"{place} is not a SentencePiece model; {get}"
     return ""
