@@ -64,11 +64,16 @@ def tool_versions() -> Dict[str, str]:
 
 def file_record(path: Path, address: str = "") -> Dict[str, Any]:
     """Name, address, size in bytes and SHA-256 of a file that text was read from."""
+    return {"name": path.name, "address": address, "size": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def sha256_of(path: Path) -> str:
+    """A file's SHA-256 in hexadecimal digits, read block by block."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
-    return {"name": path.name, "address": address, "size": path.stat().st_size, "sha256": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def portable(value: Any) -> Any:

@@ -3,12 +3,12 @@
 Beside each lies a stamp of what it was made from, so that a run that was interrupted goes on where it stood.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
+from deepnet_fairseq.data.manifest import sha256_of
 from deepnet_fairseq.evaluation.direction import Direction
 from deepnet_fairseq.evaluation.files import write_lines, write_whole
 
@@ -47,7 +47,7 @@ def make_stamp(command: Sequence[str], checkpoint: Path, sources: Path, lines: i
     return {
         "command": [word for word in command if word not in NOT_STAMPED],
         "checkpoint": {"bytes": state.st_size, "modified": state.st_mtime_ns},
-        "sources": _sha256(sources),
+        "sources": sha256_of(sources),
         "lines": lines,
     }
 
@@ -56,7 +56,7 @@ def is_finished(direction: Direction, folder: Path, stamp: Dict[str, Any]) -> bo
     """Whether the direction's hypotheses are there, whole, and made from what the stamp says."""
     path = hypothesis_file(direction, folder)
     held = _read_stamp(direction, folder)
-    return path.is_file() and held.get("made_from") == stamp and held.get("sha256") == _sha256(path)
+    return path.is_file() and held.get("made_from") == stamp and held.get("sha256") == sha256_of(path)
 
 
 def store(direction: Direction, folder: Path, lines: Sequence[str], special: SpecialLines, stamp: Dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ def store(direction: Direction, folder: Path, lines: Sequence[str], special: Spe
     write_lines(hypothesis_file(direction, folder), lines)
     held = {
         "made_from": stamp,
-        "sha256": _sha256(hypothesis_file(direction, folder)),
+        "sha256": sha256_of(hypothesis_file(direction, folder)),
         "special": {kind: sorted(numbers) for kind, numbers in asdict(special).items()},
     }
     write_whole(stamp_file, json.dumps(held, indent=1) + "\n")
@@ -88,7 +88,3 @@ def _read_stamp(direction: Direction, folder: Path) -> Dict[str, Any]:
     except (OSError, ValueError, TypeError):
         return {}
     return stamp if "special" in stamp else {}  # of an earlier version
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,7 +5,6 @@ longer than scoring a small test set; hence all test sets are scored as one, and
 comet-score itself would take it. Other neighbours in a batch of half-precision numbers may change a score's last digits.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from deepnet_fairseq.data.manifest import sha256_of
 from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.scoring.job import ScoringJob
 from deepnet_fairseq.evaluation.scoring.metrics import MetricScore
@@ -60,11 +60,8 @@ class Comet:
 
     def signature(self) -> str:
         """What it takes to get the same scores again, in sacrebleu's manner."""
-        digest = hashlib.sha256()
-        with open(self.checkpoint, "rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        return f"model:{_model_name(self.checkpoint)}|sha256:{digest.hexdigest()[:12]}|scale:{SCALE}|version:{_version(self.command)}"
+        digest = sha256_of(self.checkpoint)
+        return f"model:{_model_name(self.checkpoint)}|sha256:{digest[:12]}|scale:{SCALE}|version:{_version(self.command)}"
 
     def _run(self, sources: Path, hypotheses: Path, references: Path, scores: Path) -> None:
         # --gpus 1 takes a GPU if there is one and else the CPU; more would start this command again for each

@@ -1,12 +1,12 @@
 """Scores of many test sets, in several processes: every metric, whether the source is ignored, and which language was written."""
 
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from deepnet_fairseq.data.jobs import Jobs
 from deepnet_fairseq.data.language_identification import PACKAGE
+from deepnet_fairseq.data.manifest import sha256_of
 from deepnet_fairseq.evaluation.config import EvaluationConfig
 from deepnet_fairseq.evaluation.scoring import off_target
 from deepnet_fairseq.evaluation.scoring.comet import Comet, CometFailure, find_comet
@@ -90,7 +90,7 @@ def score_job(job: ScoringJob, metrics: Sequence[Metric], identify: bool) -> Sco
         dependence=measure_dependence(sources, hypotheses, references),
         off_target=rates[0],
         off_target_references=rates[1],
-        references_sha256=hashlib.sha256(job.references.read_bytes()).hexdigest(),
+        references_sha256=sha256_of(job.references),
     )
 
 

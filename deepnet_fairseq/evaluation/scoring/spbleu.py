@@ -3,7 +3,6 @@
 sacrebleu's own tokeniser flores200 downloads the model when it isn't there. Here it is only ever read from a file.
 """
 
-import hashlib
 import logging
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS, TokenizerSPM
 from sentencepiece import SentencePieceProcessor
 
+from deepnet_fairseq.data.manifest import sha256_of
 from deepnet_fairseq.evaluation import EvaluationError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def find_model(named: str) -> Path:
     wrong = what_is_wrong(model)
     if wrong and named:
         raise EvaluationError(f"flores200_model: {wrong}")
-    if not wrong and hashlib.sha256(model.read_bytes()).hexdigest() != SHA256:
+    if not wrong and sha256_of(model) != SHA256:
         logger.warning("warning: %s is not the flores200 model that %s leads to; nobody else's spBLEU compares with its", model, URL)
     return model
 

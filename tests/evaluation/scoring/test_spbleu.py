@@ -1,5 +1,6 @@
 """spBLEU takes a local copy of its model and never downloads one."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -58,6 +59,6 @@ def test_another_model_than_the_published_one_is_warned_of(
         spbleu.find_model(flores200_model)
     assert f"{flores200_model} is not the flores200 model" in caplog.text
     caplog.clear()
-    monkeypatch.setattr(spbleu, "SHA256", spbleu.hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest())
+    monkeypatch.setattr(spbleu, "SHA256", hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest())
     spbleu.find_model(flores200_model)
     assert caplog.text == ""
