@@ -13,6 +13,7 @@ from fairseq.data.multilingual.multilingual_data_manager import MultilingualData
 from fairseq.tasks import register_task
 from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
 
+from deepnet_fairseq.stability.monitor import add_flags, build_monitor
 from deepnet_fairseq.training.sampling.batches import Batches, EpochBatches
 from deepnet_fairseq.training.sampling.directions import Directions, EpochBuilder, limits_of
 from deepnet_fairseq.training.sampling.loading import TrainingData, load_equal_files_once
@@ -35,6 +36,7 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             "in place of --sampling-temperature, with --sampling-method temperature; --virtual-data-size or --virtual-epoch-size "
             "says how many examples an epoch has",
         )
+        add_flags(parser)
 
     @classmethod
     def setup_task(cls, args: Namespace, **kwargs: Any) -> "TranslationMultiDeepNetTask":
@@ -50,6 +52,18 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
         if training:
             self._schedule = check_sampling(args)
             self._data = TrainingData(args, self.lang_pairs, langs, dicts)
+        self._monitor = build_monitor(args) if training else None
+
+    def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, ignore_grad: bool = False) -> Any:
+        if self._monitor is not None:
+            self._monitor.begin(model, sample, self.source_dictionary, update_num)
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
+        if self._monitor is None:
+            super().optimizer_step(optimizer, model, update_num)
+        else:
+            self._monitor.step(optimizer, model, update_num + 1)
 
     def has_sharded_data(self, split: str) -> bool:
         # fairseq-train asks for "train" whatever --train-subset says, and would never load the second shard.

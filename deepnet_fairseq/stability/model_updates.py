@@ -1,0 +1,140 @@
+"""How far the model moves in its first updates, by depth and residual scheme: the measurement of DeepNet's Section 3.
+
+‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch of the corpus that stays, F the decoder's output, θ_i the weights after i updates.
+"""
+
+from pathlib import Path
+from statistics import fmean
+from typing import Dict, List, Tuple
+
+from matplotlib.figure import Figure
+
+from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.reporting.figures import write_png
+from deepnet_fairseq.recipe import Recipe
+from deepnet_fairseq.stability import measurements as names
+from deepnet_fairseq.stability.styles import NAMES, dress, panels, plain_ticks, scheme_style
+from deepnet_fairseq.stability.study import Options, Study, network
+from deepnet_fairseq.stability.tables import markdown, significant, write_csv, write_text
+from deepnet_fairseq.stability.trials import Outcome, Trial
+
+Case = Tuple[str, int, int]  # scheme, layers per side, seed
+Curve = Dict[int, float]  # by update
+
+# [paper] the learning rate and warm-up of all its small trainings: the first updates are the first steps of the warm-up.
+EARLY = {"lr": 5e-4, "warmup-updates": 4000, "save-interval-updates": None, "disable-validation": True, "log-interval": 1}
+DEFAULTS = Options(depths=(6, 12, 25, 50, 100), schemes=("deepnorm", "post-ln"), seeds=(1,), updates=20)
+
+
+def trials(recipe: Recipe, options: Options) -> List[Trial]:
+    """One short training per case, measured at every update."""
+    measuring = {"stability-interval": 1, "stability-layers": True}
+    return [
+        Trial(_name((scheme, depth, seed)), {**EARLY, **measuring, **network(scheme, depth, seed, options.updates)}, depth * options.updates)
+        for scheme, depth, seed in _cases(options)
+    ]
+
+
+def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
+    """Write model_updates.csv, layers.csv, .png and .md; return the table. Raises DataError if a training did not get to its end."""
+    held = {}
+    for case in _cases(options):
+        outcome = outcomes[_name(case)]
+        held[case] = outcome.measurements()
+        if outcome.status or max((m.update for m in held[case]), default=0) < options.updates:
+            raise DataError(f"{outcome.folder}/output.log: the training ended early, with status {outcome.status}")
+    columns = ("scheme", "layers_per_side", "seed")
+    model_rows = [(*c, m.update, m.quantity, m.value) for c, rows in held.items() for m in rows if m.stack == "model"]
+    layer_rows = [(*c, *m) for c, rows in held.items() for m in rows if m.stack != "model" and m.update in (0, 1, options.updates)]
+    write_csv(folder / "model_updates.csv", (*columns, "update", "quantity", "value"), model_rows)
+    write_csv(folder / "layers.csv", (*columns, *names.COLUMNS), layer_rows)
+    curves = {case: {m.update: m.value for m in rows if m.quantity == names.MODEL_UPDATE and m.update} for case, rows in held.items()}
+    write_png(draw(options, curves), folder / "model_updates.png")
+    write_png(draw_layers(options, held), folder / "layers.png")
+    text = describe(options, curves)
+    write_text(folder / "model_updates.md", text)
+    return text
+
+
+def describe(options: Options, curves: Dict[Case, Curve]) -> str:
+    """The table, and what it comes to."""
+    header = ["model update after", *(f"{NAMES[s]} {d}L-{d}L" for s in options.schemes for d in (min(options.depths), max(options.depths)))]
+    shown = sorted({1, *range(5, options.updates + 1, 5), options.updates})
+    rows = [
+        [f"{i} updates", *(significant(_mean(options, curves, s, d, i)) for s in options.schemes for d in (min(options.depths), max(options.depths)))]
+        for i in shown
+    ]
+    by_depth = [
+        [NAMES[s], *(significant(_mean(options, curves, s, d, options.updates)) for d in options.depths)] for s in options.schemes
+    ]
+    text = [markdown(header, rows), markdown([f"after {options.updates}", *(f"{d}L-{d}L" for d in options.depths)], by_depth)]
+    if {"deepnorm", "post-ln"} <= set(options.schemes) and len(options.depths) > 1:
+        text.append(_compare(options, curves))
+    return "\n\n".join(text)
+
+
+def _compare(options: Options, curves: Dict[Case, Curve]) -> str:
+    shallow, deep = min(options.depths), max(options.depths)
+    every = [(seed, i) for seed in options.seeds for i in range(1, options.updates + 1)]
+    to_shallow = [curves["post-ln", shallow, seed][i] / curves["deepnorm", deep, seed][i] for seed, i in every]
+    to_deep = [curves["post-ln", deep, seed][i] / curves["deepnorm", deep, seed][i] for seed, i in every]
+    return (
+        f"The {deep}L-{deep}L DeepNorm moved {min(to_shallow):.2g} to {max(to_shallow):.2g} times less than the {shallow}L-{shallow}L Post-LN, and "
+        f"{min(to_deep):.3g} to {max(to_deep):.3g} times less than the {deep}L-{deep}L Post-LN, over updates 1 to {options.updates}."
+    )
+
+
+def draw(options: Options, curves: Dict[Case, Curve]) -> Figure:
+    """Left, over the depth after the last update; right, over the updates for the least and the greatest depth."""
+    figure, (by_depth, by_update) = panels(2)
+    for scheme in options.schemes:
+        values = [_mean(options, curves, scheme, depth, options.updates) for depth in options.depths]
+        by_depth.plot(options.depths, values, label=NAMES[scheme], **scheme_style(scheme))
+        for depth, filled in ((min(options.depths), False), (max(options.depths), True)):
+            updates = range(1, options.updates + 1)
+            line = {**scheme_style(scheme), "markevery": max(1, options.updates // 8), "markerfacecolor": None if filled else "white"}
+            label = f"{NAMES[scheme]} {depth}L-{depth}L"
+            by_update.plot(updates, [_mean(options, curves, scheme, depth, i) for i in updates], label=label, **line)
+    plain_ticks(by_depth, options.depths)
+    by_update.set_xscale("log")
+    for axes in (by_depth, by_update):
+        axes.set_yscale("log")
+        axes.legend(frameon=False, fontsize=9)
+    dress(by_depth, f"after {options.updates} updates", "layers per side", "model update, relative")
+    dress(by_update, "over the training", "updates", "model update, relative")
+    return figure
+
+
+def draw_layers(options: Options, held: Dict[Case, List[names.Measurement]]) -> Figure:
+    """Of the deepest networks, each layer's gradient, change of output and variance: encoder first, then decoder."""
+    deep, seed = max(options.depths), options.seeds[0]
+    shown = ((names.GRADIENT, 1, "gradient norm, update 1"), (names.VARIANCE, 0, "output variance at the start"),
+             (names.CHANGE, options.updates, f"change of output, {options.updates} updates"))  # fmt: skip
+    figure, plots = panels(len(shown))
+    for axes, (quantity, update, title) in zip(plots, shown):
+        for scheme in options.schemes:
+            rows = [m for m in held[scheme, deep, seed] if m.quantity == quantity and m.update == update]
+            places = [m.layer + (deep if m.stack == "decoder" else 0) for m in rows]
+            line = {**scheme_style(scheme), "marker": ""}
+            axes.plot(places, [m.value for m in rows], label=NAMES[scheme], **line)
+        axes.axvline(deep + 0.5, color="#8a8f96", linewidth=0.8)
+        axes.set_yscale("log")
+        dress(axes, title, f"layer: encoder 1–{deep}, then decoder", "")
+    plots[0].legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _mean(options: Options, curves: Dict[Case, Curve], scheme: str, depth: int, update: int) -> float:
+    return fmean(curves[scheme, depth, seed][update] for seed in options.seeds)
+
+
+def _cases(options: Options) -> List[Case]:
+    return [(scheme, depth, seed) for scheme in options.schemes for depth in options.depths for seed in options.seeds]
+
+
+def _name(case: Case) -> str:
+    scheme, depth, seed = case
+    return f"{scheme}_{depth}l_seed{seed}"
+
+
+STUDY = Study("how far does the model move in its first updates?", DEFAULTS, trials, write)

@@ -1,0 +1,42 @@
+"""What all of stability.sh's studies share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Sequence
+
+from deepnet_fairseq.recipe import Recipe
+from deepnet_fairseq.stability.trials import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen on the command line."""
+
+    depths: Sequence[int]  # layers per side
+    schemes: Sequence[str]
+    seeds: Sequence[int]
+    updates: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question and how it is answered: the trials, and what is written about them into a folder.
+
+    write returns the table that is printed; it may raise DataError if too many trials failed to say anything.
+    """
+
+    question: str
+    defaults: Options
+    trials: Callable[[Recipe, Options], List[Trial]]
+    write: Callable[[Recipe, Options, Dict[str, Outcome], Path], str]
+
+
+def network(scheme: str, depth: int, seed: int, updates: int) -> Dict[str, object]:
+    """The flags of a training of so many layers per side."""
+    return {
+        "residual-scheme": scheme,
+        "encoder-layers": depth,
+        "decoder-layers": depth,
+        "seed": seed,
+        "max-update": updates,
+    }
