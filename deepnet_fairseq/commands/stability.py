@@ -14,12 +14,12 @@ from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
-from deepnet_fairseq.stability import model_updates
+from deepnet_fairseq.stability import depth_sweep, model_updates
 from deepnet_fairseq.stability.study import Options, Study
 from deepnet_fairseq.stability.trials import command_of, run_trials
 
 CONFIG = Path("configs/stability.yaml")
-STUDIES: Dict[str, Study] = {"updates": model_updates.STUDY}
+STUDIES: Dict[str, Study] = {"updates": model_updates.STUDY, "depths": depth_sweep.STUDY}
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

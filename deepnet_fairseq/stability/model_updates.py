@@ -5,7 +5,7 @@
 
 from pathlib import Path
 from statistics import fmean
-from typing import Dict, List, Tuple
+from typing import Dict, List
 
 from matplotlib.figure import Figure
 
@@ -14,11 +14,10 @@ from deepnet_fairseq.evaluation.reporting.figures import write_png
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements as names
 from deepnet_fairseq.stability.styles import NAMES, dress, panels, plain_ticks, scheme_style
-from deepnet_fairseq.stability.study import Options, Study, network
+from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
 from deepnet_fairseq.stability.tables import markdown, significant, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 
-Case = Tuple[str, int, int]  # scheme, layers per side, seed
 Curve = Dict[int, float]  # by update
 
 # [paper] the learning rate and warm-up of all its small trainings: the first updates are the first steps of the warm-up.
@@ -30,16 +29,15 @@ def trials(recipe: Recipe, options: Options) -> List[Trial]:
     """One short training per case, measured at every update."""
     measuring = {"stability-interval": 1, "stability-layers": True}
     return [
-        Trial(_name((scheme, depth, seed)), {**EARLY, **measuring, **network(scheme, depth, seed, options.updates)}, depth * options.updates)
-        for scheme, depth, seed in _cases(options)
+        Trial(case_name(case), {**EARLY, **measuring, **network(case, options.updates)}, case[1] * options.updates) for case in cases(options)
     ]
 
 
 def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
     """Write model_updates.csv, layers.csv, .png and .md; return the table. Raises DataError if a training did not get to its end."""
     held = {}
-    for case in _cases(options):
-        outcome = outcomes[_name(case)]
+    for case in cases(options):
+        outcome = outcomes[case_name(case)]
         held[case] = outcome.measurements()
         if outcome.status or max((m.update for m in held[case]), default=0) < options.updates:
             raise DataError(f"{outcome.folder}/output.log: the training ended early, with status {outcome.status}")
@@ -126,15 +124,6 @@ def draw_layers(options: Options, held: Dict[Case, List[names.Measurement]]) -> 
 
 def _mean(options: Options, curves: Dict[Case, Curve], scheme: str, depth: int, update: int) -> float:
     return fmean(curves[scheme, depth, seed][update] for seed in options.seeds)
-
-
-def _cases(options: Options) -> List[Case]:
-    return [(scheme, depth, seed) for scheme in options.schemes for depth in options.depths for seed in options.seeds]
-
-
-def _name(case: Case) -> str:
-    scheme, depth, seed = case
-    return f"{scheme}_{depth}l_seed{seed}"
 
 
 STUDY = Study("how far does the model move in its first updates?", DEFAULTS, trials, write)

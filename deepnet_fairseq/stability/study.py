@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability.trials import Outcome, Trial
@@ -31,8 +31,23 @@ class Study:
     write: Callable[[Recipe, Options, Dict[str, Outcome], Path], str]
 
 
-def network(scheme: str, depth: int, seed: int, updates: int) -> Dict[str, object]:
-    """The flags of a training of so many layers per side."""
+Case = Tuple[str, int, int]  # residual scheme, layers per side, seed
+
+
+def cases(options: Options) -> List[Case]:
+    """Every scheme at every depth with every seed."""
+    return [(scheme, depth, seed) for scheme in options.schemes for depth in options.depths for seed in options.seeds]
+
+
+def case_name(case: Case) -> str:
+    """The folder of a case's training."""
+    scheme, depth, seed = case
+    return f"{scheme}_{depth}l_seed{seed}"
+
+
+def network(case: Case, updates: int) -> Dict[str, object]:
+    """The flags of a case's training."""
+    scheme, depth, seed = case
     return {
         "residual-scheme": scheme,
         "encoder-layers": depth,

@@ -1,0 +1,103 @@
+"""Which residual scheme trains at which depth: the same budget of updates for each, in the form of DeepNet's Table 1."""
+
+from pathlib import Path
+from typing import Dict, List
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.reporting.figures import write_png
+from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.recipe import Recipe
+from deepnet_fairseq.stability.styles import NAMES, dress, panels, scheme_style
+from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
+from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
+from deepnet_fairseq.stability.trials import Outcome, Trial
+from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, summary, unigram_nll
+
+DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=300)
+VALIDATIONS = 12  # over a training
+
+
+def trials(recipe: Recipe, options: Options) -> List[Trial]:
+    """One training per case, with the config's learning rate; BranchNorm's schedule is as long as the warm-up."""
+    every = max(1, options.updates // VALIDATIONS)
+    flags = {"save-interval-updates": every, "stability-interval": every}
+    branch_norm = {"branchnorm-updates": recipe.training["warmup-updates"]}
+    return [
+        Trial(
+            case_name(case),
+            {**flags, **(branch_norm if case[0] == "branchnorm" else {}), **network(case, options.updates)},
+            case[1] * options.updates,
+        )
+        for case in cases(options)
+    ]
+
+
+def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
+    """Write sweep.csv, curves.csv, .png and .md; return the table. Raises DataError if every single run failed."""
+    frequencies = unigram_nll(recipe)
+    verdicts = {case: judge(outcomes[case_name(case)], options.updates, frequencies) for case in cases(options)}
+    failed = [f"{case_name(case)}: {v.reason}" for case, v in verdicts.items() if v.kind == FAILED]
+    if len(failed) == len(verdicts):
+        raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
+    header = ("scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "seconds", "peak_gib")
+    rows = []
+    for case, v in verdicts.items():
+        o = outcomes[case_name(case)]
+        rows.append((*case, v.kind, v.reason, f"{v.nll:.3f}", f"{v.source_gap:.3f}", f"{o.seconds:.0f}", f"{o.peak_memory:.2f}"))
+    write_csv(folder / "sweep.csv", header, rows)
+    curves = [(*case, update, nll) for case, v in verdicts.items() for update, nll in v.curve.items()]
+    write_csv(folder / "curves.csv", (*header[:3], "update", "validation_nll"), curves)
+    write_png(draw(options, verdicts, frequencies), folder / "sweep.png")
+    text = describe(options, verdicts, frequencies, failed)
+    write_text(folder / "sweep.md", text)
+    return text
+
+
+def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float, failed: List[str]) -> str:
+    """The table, what its letters mean, and why the runs marked D diverged."""
+    header = ["", *(f"{depth}L-{depth}L" for depth in options.depths)]
+    rows = [
+        [NAMES[scheme], *(summary([verdicts[scheme, depth, seed] for seed in options.seeds]) for depth in options.depths)]
+        for scheme in options.schemes
+    ]
+    seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
+    notes = (
+        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. D: diverged, that is "
+        "not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says nothing of the model."
+    )
+    reasons = [f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}" for case, v in verdicts.items() if v.kind == DIVERGED]
+    parts = [markdown(header, rows), notes]
+    for title, lines in (("Diverged:", reasons), ("Failed:", failed)):
+        if lines:
+            parts.append("\n".join([title, "", *(f"- {line}" for line in lines)]))
+    return "\n\n".join(parts)
+
+
+def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) -> Figure:
+    """Validation curves, a plot per depth, a line per scheme: the mean over seeds, with their range behind it."""
+    figure, plots = panels(len(options.depths), columns=min(2, len(options.depths)))
+    for axes, depth in zip(plots, options.depths):
+        for scheme in options.schemes:
+            draw_band(axes, [verdicts[scheme, depth, seed] for seed in options.seeds], NAMES[scheme], scheme_style(scheme))
+        axes.axhline(frequencies, color="#8a8f96", linewidth=0.8)
+        axes.annotate("word frequencies", (0, frequencies), fontsize=8, color="#555b63", va="bottom")
+        dress(axes, f"{depth}L-{depth}L", "updates", "validation nll (bits per token)")
+        axes.set_ylim(0, frequencies * 1.6)
+    plots[0].legend(frameon=False, fontsize=8, ncols=2)
+    return figure
+
+
+def draw_band(axes: Axes, verdicts: List[Verdict], label: str, style: Dict[str, object]) -> None:
+    """The mean of some validation curves where all have a point, and their range."""
+    shared = sorted(set.intersection(*(set(v.curve) for v in verdicts)))
+    values = [[v.curve[update] for v in verdicts] for update in shared]
+    line = {**style, "markevery": max(1, len(shared) // 6)}
+    axes.plot(shared, [sum(v) / len(v) for v in values], label=label, **line)
+    if len(verdicts) > 1:
+        axes.fill_between(shared, [min(v) for v in values], [max(v) for v in values], color=style["color"], alpha=0.15, linewidth=0)
+
+
+STUDY = Study("which residual scheme trains at which depth?", DEFAULTS, trials, write)
