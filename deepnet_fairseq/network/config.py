@@ -24,6 +24,9 @@ class DeepNetConfig(FairseqDataclass):
         default="paper",
         metadata={"help": "constant in the encoder's beta: 0.87 as printed in the paper, or 1.15 as in torchscale's code"},
     )
+    branchnorm_updates: int = field(
+        default=4000, metadata={"help": "updates until branchnorm's branches have their full weight (the paper's maximum norm step)"}
+    )
     encoder_embed_dim: int = field(default=512, metadata={"help": "encoder embedding dimension"})
     encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "encoder embedding dimension for FFN"})
     encoder_layers: int = field(default=6, metadata={"help": "number of encoder layers (N)"})
@@ -80,9 +83,12 @@ class DeepNetConfig(FairseqDataclass):
         if self.share_all_embeddings:
             same = f"the encoder's {self.encoder_embed_dim} with --share-all-embeddings"
             _require(self.encoder_embed_dim == self.decoder_embed_dim, self, "decoder_embed_dim", same)
-        if not RESIDUALS[self.residual_scheme].uses_depth_scaling:
-            only = f"left out: it has no meaning with --residual-scheme {self.residual_scheme}"
-            _require(self.deepnorm_encoder_gain == "paper", self, "deepnorm_encoder_gain", only)
+        _require(self.branchnorm_updates >= 1, self, "branchnorm_updates", "at least 1")
+        scheme = RESIDUALS[self.residual_scheme]
+        meaningless = f"left out: it has no meaning with --residual-scheme {self.residual_scheme}"
+        _require(scheme.uses_depth_scaling or self.deepnorm_encoder_gain == "paper", self, "deepnorm_encoder_gain", meaningless)
+        unchanged = self.branchnorm_updates == type(self).branchnorm_updates
+        _require("branchnorm_updates" in scheme.options or unchanged, self, "branchnorm_updates", meaningless)
 
 
 def _require(holds: bool, config: DeepNetConfig, name: str, what: str) -> None:

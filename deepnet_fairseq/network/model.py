@@ -4,20 +4,22 @@ from argparse import Namespace
 from functools import partial
 from typing import Any, List, Tuple
 
+import torch
 from fairseq.data import Dictionary
 from fairseq.dataclass.utils import gen_parser_from_dataclass
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
-from torch import nn
+from torch import Tensor, nn
 
 from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.architectures import ARCHITECTURES, BASE, fill_defaults
 from deepnet_fairseq.network.attention import CrossAttention, SelfAttention
 from deepnet_fairseq.network.config import DeepNetConfig
-from deepnet_fairseq.network.decoder import DeepNetDecoder
+from deepnet_fairseq.network.decoder import DecoderOut, DeepNetDecoder
 from deepnet_fairseq.network.embedding import TokenEmbedding
 from deepnet_fairseq.network.encoder import DeepNetEncoder
 from deepnet_fairseq.network.initialization import build_embedding, initialize_layers_
 from deepnet_fairseq.network.layers import DecoderLayer, EncoderLayer, FeedForward, LayerStack
+from deepnet_fairseq.network.profiling import profile_shortcuts_
 from deepnet_fairseq.network.residual import RESIDUALS
 
 
@@ -28,6 +30,28 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
     def __init__(self, config: DeepNetConfig, encoder: DeepNetEncoder, decoder: DeepNetDecoder) -> None:
         super().__init__(encoder, decoder)
         self.config = config
+        # Whether the next training forward profiles first: in Python, so that no forward waits for the device.
+        self.needs_profile = RESIDUALS[config.residual_scheme].needs_profile
+        if self.needs_profile:
+            self.register_buffer("profiled", torch.zeros(()))  # for the checkpoint; a float for --store-ema
+            self.register_load_state_dict_post_hook(_recall_profile)
+
+    def forward(self, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor, **kwargs: Any) -> DecoderOut:
+        """Return the decoder's result for a batch; the first one in training is profiled if the residual scheme asks for it."""
+        if self.needs_profile and self.training:
+            self.profile_(src_tokens, src_lengths, prev_output_tokens)
+        return super().forward(src_tokens, src_lengths, prev_output_tokens, **kwargs)
+
+    def profile_(self, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor) -> None:
+        """Set the residual scheme's profile from this batch, for training loops that do not call `forward`.
+
+        Under torch.distributed every rank must call it. Raises ValueError for a scheme without a profile.
+        """
+        if not RESIDUALS[self.config.residual_scheme].needs_profile:
+            raise ValueError(f"--residual-scheme {self.config.residual_scheme} has no profile: only admin has")
+        profile_shortcuts_(self, src_tokens, src_lengths, prev_output_tokens)
+        self.profiled.fill_(1)
+        self.needs_profile = False
 
     @classmethod
     def add_args(cls, parser: Any) -> None:
@@ -44,6 +68,11 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
         fill_defaults(args)  # checkpoints of older versions may lack newer options
         config = DeepNetConfig.from_namespace(args).complete()
         return cls(config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary))
+
+
+def _recall_profile(model: DeepNetTransformer, _: Any) -> None:
+    """Let a loaded model know whether its checkpoint was profiled."""
+    model.needs_profile = not model.profiled
 
 
 def build_encoder_decoder(config: DeepNetConfig, source: Dictionary, target: Dictionary) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
@@ -85,7 +114,7 @@ def build_stack(config: DeepNetConfig, side: str, constants: scaling.Scaling) ->
 
     width, heads = option("embed_dim"), option("attention_heads")
     scheme = RESIDUALS[config.residual_scheme]
-    residual = partial(scheme, width, config.dropout, constants)
+    residual = partial(scheme, width, config.dropout, constants, **{name: getattr(config, name) for name in scheme.options})
     layers: List[nn.Module] = []
     for _ in range(option("layers")):
         attention = SelfAttention(width, heads, config.attention_dropout, scheme.normalizes_inside)

@@ -2,10 +2,10 @@
 
 Each is a module that owns the LayerNorm and the dropout of one sub-layer and is called as ``residual(x, f)`` with x [B x T x C]
 and f the sub-layer, a function of x. `print(model)` shows which one stands where, with its alpha. What a scheme asks of the rest of the
-model, its class says: constants of the stack, initial gains of each layer, further LayerNorms.
+model, its class says: constants of the stack, initial gains of each layer, further LayerNorms, options of its own, a profiling pass.
 """
 
-from typing import Callable, Dict, NamedTuple, Tuple, Type
+from typing import Callable, Dict, NamedTuple, Optional, Tuple, Type
 
 import torch
 from fairseq.modules import FairseqDropout
@@ -27,7 +27,8 @@ class Gains(NamedTuple):
 class Residual(nn.Module):
     """What all residual connections share.
 
-    Args: embed_dim: C; dropout: probability, applied to f(x) before the sum; scaling: (alpha, beta) of the stack.
+    Args: embed_dim: C; dropout: probability, applied to f(x) before the sum; scaling: (alpha, beta) of the stack; own: the values of
+    `options`.
     """
 
     # Whether the scheme leaves the stream un-normalised, so that the stack ends with a LayerNorm of its own.
@@ -36,11 +37,15 @@ class Residual(nn.Module):
     normalizes_inside = False
     # Whether (alpha, beta) are DeepNorm's, of which there are two versions; see scaling.ENCODER_GAINS.
     uses_depth_scaling = False
+    # Whether the first training batch must be profiled; see profiling.py.
+    needs_profile = False
+    # Options of DeepNetConfig that `build` takes.
+    options: Tuple[str, ...] = ()
 
-    def __init__(self, embed_dim: int, dropout: float, scaling: Scaling) -> None:
+    def __init__(self, embed_dim: int, dropout: float, scaling: Scaling, **own: int) -> None:
         super().__init__()
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)  # obeys --retain-dropout
-        self.build(embed_dim, scaling)
+        self.build(embed_dim, scaling, **own)
 
     def build(self, embed_dim: int, scaling: Scaling) -> None:
         """Make what the scheme needs beside the dropout."""
@@ -133,6 +138,79 @@ class ReZero(Residual):
         return x + self.gain * self.dropout(sub_layer(x))
 
 
+class BranchNorm(Residual):
+    """LN(x + a · f(x)), where a grows from 0 to 1 over the first T updates: BranchNorm (Liu et al. 2023, arXiv 2305.02790).
+
+    The formula, a = min(1, t/T), and T = 4000 are from memory and NOT checked against the paper. Secondary sources say only that the
+    branch is rescaled in the course of the training, that Post-LN stands at its end, and that T is called the maximum norm step. Here t
+    is 1 in the first update, so that f learns from the start. Weights are drawn with gain 1: the paper's initialisation was not at hand.
+    """
+
+    options = ("branchnorm_updates",)
+    branch_weight: Tensor
+
+    def build(self, embed_dim: int, scaling: Scaling, branchnorm_updates: int) -> None:
+        super().build(embed_dim, scaling)
+        self.updates = branchnorm_updates
+        # In the checkpoint, so that a model saved on the way evaluates as it was trained. A float, rounded as the weights are in half
+        # precision: fairseq's --store-ema fails on integers.
+        self.register_buffer("branch_weight", torch.zeros(()))
+        self.set_num_updates(0)
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Take note of the number of finished updates; fairseq calls it before every forward in training."""
+        self.branch_weight.fill_(min(1.0, (num_updates + 1) / self.updates))
+
+    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        return self.layer_norm(x + self.branch_weight * self.dropout(sub_layer(x)))
+
+    def extra_repr(self) -> str:
+        return f"updates={self.updates}"
+
+
+class Profile:
+    """What the sub-layers of one stack hand on to each other in the profiling pass.
+
+    Args: real: [B x T], False at padding, which is not counted.
+    """
+
+    def __init__(self, real: Tensor) -> None:
+        self.real = real
+        self.deviation = torch.ones((), device=real.device)  # of the stream, before LayerNorm
+
+    def add(self, *summands: Tensor) -> None:
+        """Note the deviation of a sum of independent summands [B x T x C]."""
+        self.deviation = sum(x[self.real].float().var(correction=0) for x in summands).sqrt()
+
+
+class Admin(Residual):
+    """LN(ω ⊙ x + f(x)), where ω [C] is measured on the first training batch, then learnt: Admin (Liu et al. 2020, arXiv 2004.08249).
+
+    In the paper ω_i = √(Σ_{j<i} Var[f_j]). This follows the released code (Transformer-Clinic): in each stack ω_1 = 1 and
+    ω_{i+1} = √(Var[ω_i x_i] + Var[f_i]), which adds the variance of the embedding; x_i is made with the earlier ω in force. Unlike
+    there, dropout is off and padding is not counted, and weights are Xavier-normal. The measured value is a buffer and what is learnt
+    is a factor to it, 1 at the start: fairseq's half-precision optimizers copy the parameters before the first batch. Adam's steps
+    on ω are thus proportional to the measured value.
+    """
+
+    needs_profile = True
+    profile: Optional[Profile] = None  # present in the profiling pass alone
+    profiled_shortcut: Tensor
+
+    def build(self, embed_dim: int, scaling: Scaling) -> None:
+        super().build(embed_dim, scaling)
+        self.register_buffer("profiled_shortcut", torch.ones(()))
+        self.shortcut = nn.Parameter(torch.ones(embed_dim))
+
+    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        if self.profile is not None:
+            self.profiled_shortcut.copy_(self.profile.deviation)
+        shortcut, branch = self.profiled_shortcut * self.shortcut * x, self.dropout(sub_layer(x))
+        if self.profile is not None:
+            self.profile.add(shortcut, branch)
+        return self.layer_norm(shortcut + branch)
+
+
 RESIDUALS: Dict[str, Type[Residual]] = {
     "deepnorm": DeepNorm,
     "post-ln": PostNorm,
@@ -140,4 +218,6 @@ RESIDUALS: Dict[str, Type[Residual]] = {
     "sub-ln": SubNorm,
     "ds-init": DepthScaledInit,
     "rezero": ReZero,
+    "branchnorm": BranchNorm,
+    "admin": Admin,
 }

@@ -138,6 +138,26 @@ def test_lower_precision_trains(data: Path, tmp_path: Path, precision: str) -> N
     assert torch.equal(rounded, weight)
 
 
+@pytest.mark.parametrize("precision", [[], ["--fp16", "--fp16-init-scale", "4"]], ids=["fp32", "fp16"])
+@pytest.mark.parametrize("scheme", ["branchnorm", "admin"])
+def test_the_state_of_a_residual_scheme_outlives_a_restart(data: Path, tmp_path: Path, scheme: str, precision: List[str]) -> None:
+    flags = ["--residual-scheme", scheme, *precision, "--store-ema", *(["--branchnorm-updates", "8"] if scheme == "branchnorm" else [])]
+    states = []
+    for updates in (3, 5):
+        run(train, *train_flags(data, tmp_path, updates, *flags))
+        states.append(checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"])
+    first, second = ([state[name].item() for name in state if name.endswith(("branch_weight", "profiled_shortcut"))] for state in states)
+    assert len(first) == 2 * 2 + 3 * 3
+    if scheme == "branchnorm":
+        assert (set(first), set(second)) == ({3 / 8}, {5 / 8})
+    else:
+        assert states[0]["profiled"] == 1
+        assert first == second
+        assert first[:4] == sorted(first[:4]) and first[3] > first[0] == 1.0
+        factor = states[1]["encoder.stack.layers.1.ffn_residual.shortcut"]
+        assert factor.shape == (16,) and factor.ne(1).any()
+
+
 def test_half_precision_learns_what_full_precision_learns(data: Path, tmp_path: Path) -> None:
     losses = {}
     for name, flags in {"full": [], "half": ["--fp16", "--fp16-init-scale", "4"]}.items():

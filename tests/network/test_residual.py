@@ -12,6 +12,7 @@ from deepnet_fairseq.network.attention import Attention
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.layers import FeedForward
 from deepnet_fairseq.network.model import build_stacks
+from deepnet_fairseq.network.residual import BranchNorm
 
 N, M, C, FFN = 5, 3, 96, 160
 
@@ -76,3 +77,43 @@ def test_ds_init_is_post_ln_but_for_its_weights() -> None:
     scaled.load_state_dict(plain.state_dict())
     x = torch.randn(2, 7, C)
     assert torch.equal(scaled(x, None), plain(x, None))
+
+
+def test_branchnorm_grows_linearly_to_post_ln() -> None:
+    (plain, _), (encoder, _) = stacks("post-ln"), stacks("branchnorm", branchnorm_updates=8)
+    encoder.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.randn(2, 7, C)
+    residuals = [module for module in encoder.modules() if isinstance(module, BranchNorm)]
+    assert len(residuals) == 2 * N
+    for finished, expected in ((0, 1 / 8), (1, 2 / 8), (5, 6 / 8), (7, 1.0), (8, 1.0), (1000, 1.0)):
+        for residual in residuals:
+            residual.set_num_updates(finished)
+            assert residual.branch_weight.item() == expected
+        assert torch.equal(encoder(x, None), plain(x, None)) == (expected == 1.0)
+
+
+def test_branchnorm_is_almost_layer_norm_at_the_start_and_its_branches_learn() -> None:
+    encoder, _ = stacks("branchnorm")
+    x = torch.randn(2, 7, C)
+    out = encoder(x, None)
+    torch.testing.assert_close(out, nn.functional.layer_norm(x, (C,)), atol=2 * N * 2 / 4000, rtol=0)
+    out[..., 0].sum().backward()
+    assert all(parameter.grad.any() for name, parameter in encoder.named_parameters() if name.endswith("weight"))
+
+
+def test_a_branchnorm_checkpoint_evaluates_as_it_was_trained() -> None:
+    (trained, _), (loaded, _) = (stacks("branchnorm", branchnorm_updates=7) for _ in range(2))
+    trained.half()
+    for module in trained.modules():
+        if isinstance(module, BranchNorm):
+            module.set_num_updates(3)
+    loaded.load_state_dict(trained.state_dict())
+    x = torch.randn(2, 7, C)
+    assert torch.equal(loaded(x, None), trained.float()(x, None))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("scheme", ["branchnorm", "admin"])
+def test_buffers_keep_half_precision(scheme: str, dtype: torch.dtype) -> None:
+    encoder, _ = stacks(scheme)
+    assert encoder.to(dtype)(torch.randn(2, 7, C, dtype=dtype), None).dtype == dtype
