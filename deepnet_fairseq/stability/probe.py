@@ -54,7 +54,7 @@ class Probe:
     @torch.no_grad()
     def __call__(self, model: nn.Module, layers: bool = False) -> Outputs:
         """Measure model (an encoder and a decoder of fairseq's), without dropout; layers asks for their outputs, too."""
-        with evaluating(model):
+        with evaluating(model), torch.random.fork_rng(devices=[]):  # LayerDrop draws in evaluation as well
             extra = {"return_all_hiddens": True} if layers else {}
             encoded = model.encoder(self.source, src_lengths=self.lengths, **extra)
             features, inner = model.decoder(self.previous, encoder_out=encoded, features_only=True, **extra)
