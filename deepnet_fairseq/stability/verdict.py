@@ -34,6 +34,7 @@ class Verdict:
     nll: float = math.nan
     curve: Curve = field(default_factory=dict)  # validation nll by update
     source_gap: float = math.nan  # what the source is worth at the end, in bits per token (`probe.Outputs`); NaN if not measured
+    largest_step: float = math.nan  # of the measured single updates' changes of the output; NaN if not measured
 
     @property
     def cell(self) -> str:
@@ -44,11 +45,12 @@ class Verdict:
 def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
     """Judge a training that was to take so many updates; frequencies is what `unigram_nll` gives for its corpus."""
     curve = read_curves(outcome.log).validation_nll
-    gaps = [m.value for m in outcome.measurements() if m.quantity == measurements.SOURCE_GAP]
-    nll, gap = list(curve.values())[-1] if curve else math.nan, gaps[-1] if gaps else math.nan
+    held = outcome.measurements()
+    gaps, steps = ([m.value for m in held if m.quantity == name] for name in (measurements.SOURCE_GAP, measurements.MODEL_STEP))
+    nll = list(curve.values())[-1] if curve else math.nan
 
     def verdict(kind: str, reason: str = "") -> Verdict:
-        return Verdict(kind, reason, nll, curve, gap)
+        return Verdict(kind, reason, nll, curve, gaps[-1] if gaps else math.nan, max(steps, default=math.nan))
 
     if outcome.status:
         output = outcome.output
