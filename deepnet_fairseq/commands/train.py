@@ -28,6 +28,7 @@ from deepnet_fairseq.launch import (
     process_flags,
 )
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
+from deepnet_fairseq.training.growing import GrowthError, grow_checkpoint, plan_growth
 
 # For GPUs: slower than full precision on most CPUs.
 HALF_PRECISION = ("fp16", "memory-efficient-fp16", "fp16-no-flatten-grads", "bf16", "memory-efficient-bf16", "amp")
@@ -41,6 +42,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         recipe = load_recipe(options.config)
         flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
+        grown = plan_growth(options.grow_from, flags)
+        if grown:
+            recipe = replace(recipe, training={**recipe.training, "finetune-from-model": str(grown)})
         command = plan(recipe, options, caller_flags, flags.max_tokens)
     except (LaunchError, FlagError) as error:
         return fail(error, status=2)
@@ -58,7 +62,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         if is_finished(flags):
             return 0
-    except EvaluationError as error:
+        if grown:
+            log(grow_checkpoint(options.grow_from[0], flags, grown))
+        elif options.grow_from:
+            log(f"{flags.save_dir} holds a training that has begun: it goes on, and nothing is grown")
+    except (EvaluationError, GrowthError) as error:
         return fail(error)
     recipe.work_dir.mkdir(parents=True, exist_ok=True)  # fairseq makes no folder for its --log-file
     print(shlex.join(command), file=sys.stderr, flush=True)
@@ -100,6 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train.sh", description="Train the model of a config.", allow_abbrev=False)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
+    parser.add_argument(
+        "--grow-from", type=Path, action="append", default=[], metavar="CKPT", help="start as the shallower model of this checkpoint"
+    )
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)")
     parser.add_argument(
         "--gpus-per-node", type=int, metavar="N", help=f"GPUs on each machine (default: its own; with --gpus {GPUS_PER_NODE}, or all)"

@@ -33,6 +33,10 @@ class Residual(nn.Module):
 
     # Whether the scheme leaves the stream un-normalised, so that the stack ends with a LayerNorm of its own.
     needs_final_norm = False
+    # Whether the LayerNorm stands behind the sum, and so changes even a stream to which nothing is added.
+    normalizes_sum = False
+    # Whether a new sub-layer adds nothing to the stream, whatever its weights.
+    starts_silent = False
     # Whether the sub-layer itself is normalised before its last projection.
     normalizes_inside = False
     # Whether (alpha, beta) are DeepNorm's, of which there are two versions; see scaling.ENCODER_GAINS.
@@ -69,6 +73,8 @@ class Residual(nn.Module):
 class PostNorm(Residual):
     """LN(x + f(x)): the original Transformer (Vaswani et al. 2017)."""
 
+    normalizes_sum = True
+
     def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
         return self.layer_norm(x + self.dropout(sub_layer(x)))
 
@@ -76,6 +82,7 @@ class PostNorm(Residual):
 class DeepNorm(Residual):
     """LN(alpha * x + f(x)): DeepNet (Wang et al. 2022), Figure 2."""
 
+    normalizes_sum = True
     uses_depth_scaling = True
 
     def build(self, embed_dim: int, scaling: Scaling) -> None:
@@ -130,6 +137,8 @@ class DepthScaledInit(PostNorm):
 
 class ReZero(Residual):
     """x + g · f(x), where g is learnt and zero at the start: ReZero (Bachlechner et al. 2020, arXiv 2003.04887). There is no LayerNorm."""
+
+    starts_silent = True
 
     def build(self, embed_dim: int, scaling: Scaling) -> None:
         self.gain = nn.Parameter(torch.zeros(1))

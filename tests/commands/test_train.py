@@ -233,7 +233,7 @@ def test_a_config_that_cannot_be_used_is_one_line_on_stderr(config: Path, capsys
 def test_the_scripts_header_documents_every_option_as_it_is_parsed() -> None:
     header = Path(train.__file__).parents[2].joinpath("scripts/train.sh").read_text().partition("set -euo")[0]
     options = [action for action in train.make_parser()._actions if action.option_strings and action.dest != "help"]
-    assert len(options) == 7
+    assert len(options) == 8
     for option in options:
         assert f"#   {' '.join([option.option_strings[0], *([option.metavar] if option.metavar else [])])}  " in header
     assert f"default port: {PORT}" in header and f"with --gpus {GPUS_PER_NODE}, or all)" in header
