@@ -24,7 +24,7 @@ from deepnet_fairseq.network.attention import Attention
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.layers import FeedForward, LayerStack
 from deepnet_fairseq.network.model import DeepNetTransformer
-from deepnet_fairseq.network.residual import RESIDUALS, Residual
+from deepnet_fairseq.network.residual import RESIDUALS, Admin, Residual
 
 SIDES = ("encoder", "decoder")
 # What a grown model may have otherwise. All other options shape the weights or the function.
@@ -44,6 +44,8 @@ def grow_(deep: DeepNetTransformer, shallow: DeepNetTransformer) -> None:
         grown.embedding.load_state_dict(trained.embedding.state_dict())
         grow_stack_(grown.stack, trained.stack, scheme, new.alpha / old.alpha)
     deep.decoder.output_projection.load_state_dict(shallow.decoder.output_projection.state_dict())
+    if scheme.needs_profile:
+        deep.recall_profile(bool(shallow.profiled))
 
 
 def grow_stack_(deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], ratio: float) -> None:
@@ -59,6 +61,8 @@ def grow_stack_(deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], r
             for projection in (p for layer in new for p in last_projections(layer)):
                 nn.init.zeros_(projection.weight)
                 nn.init.zeros_(projection.bias)
+        for residual in (module for layer in new for module in layer.modules() if isinstance(module, Admin)):
+            residual.profiled_shortcut.copy_(old.ffn_residual.profiled_shortcut)  # any would do, but a branch that learns is measured by it
         if new and scheme.normalizes_sum:
             norm = old.ffn_residual.layer_norm
             new[-1].ffn_residual.layer_norm.load_state_dict(norm.state_dict())
@@ -82,6 +86,9 @@ def check_growth(deep: DeepNetTransformer, shallow: DeepNetTransformer) -> None:
         ours, theirs = getattr(deep.config, name), getattr(shallow.config, name)
         if name in ("encoder_layers", "decoder_layers"):
             _require(ours % theirs == 0, name, ours, f"a multiple of the trained model's {theirs}")
+        elif name == "branchnorm_updates":
+            began_anew = deep.config.residual_scheme == "branchnorm" and ours != 1
+            _require(not began_anew, name, ours, "1 in a model that has grown: the weight of its branches would begin anew")
         elif name not in FREE or _counts_learned_positions(name, deep.config):
             _require(ours == theirs, name, ours, f"the trained model's {theirs}")
     for side, language in zip(SIDES, ("source", "target"), strict=True):

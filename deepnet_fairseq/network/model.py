@@ -50,8 +50,12 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
         if not RESIDUALS[self.config.residual_scheme].needs_profile:
             raise ValueError(f"--residual-scheme {self.config.residual_scheme} has no profile: only admin has")
         profile_shortcuts_(self, src_tokens, src_lengths, prev_output_tokens)
-        self.profiled.fill_(1)
-        self.needs_profile = False
+        self.recall_profile(True)
+
+    def recall_profile(self, profiled: bool) -> None:
+        """Take note of whether the residual scheme's profile has been measured."""
+        self.profiled.fill_(float(profiled))
+        self.needs_profile = not profiled
 
     @classmethod
     def add_args(cls, parser: Any) -> None:
@@ -72,7 +76,7 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
 
 def _recall_profile(model: DeepNetTransformer, _: Any) -> None:
     """Let a loaded model know whether its checkpoint was profiled."""
-    model.needs_profile = not model.profiled
+    model.recall_profile(bool(model.profiled))
 
 
 def build_encoder_decoder(config: DeepNetConfig, source: Dictionary, target: Dictionary) -> Tuple[DeepNetEncoder, DeepNetDecoder]:

@@ -155,6 +155,7 @@ class BranchNorm(Residual):
     is 1 in the first update, so that f learns from the start. Weights are drawn with gain 1: the paper's initialisation was not at hand.
     """
 
+    normalizes_sum = True
     options = ("branchnorm_updates",)
     branch_weight: Tensor
 
@@ -202,6 +203,7 @@ class Admin(Residual):
     on ω are thus proportional to the measured value.
     """
 
+    normalizes_sum = True
     needs_profile = True
     profile: Optional[Profile] = None  # present in the profiling pass alone
     profiled_shortcut: Tensor

@@ -16,12 +16,13 @@ FP64 = 1e-13  # logits, absolute, in double precision with nothing added in Laye
 EPS = 5e-5  # logits of size 1, in single precision with LayerNorm's eps of 1e-5; 1.3e-5 when measured
 Batch = Callable[..., Dict[str, Tensor]]
 DEPTHS = {"both sides": (6, 4), "encoder": (9, 2), "decoder": (3, 10), "neither": (3, 2)}  # from 3-2
+AT_THE_END = {"branchnorm": {"branchnorm_updates": 1}}  # of its schedule
 BEFORE_THE_SUM = [name for name, scheme in RESIDUALS.items() if not scheme.normalizes_sum]
 
 
 def trained(**options: Any) -> DeepNetTransformer:
     """A 3-2 model with a value of its own in every parameter; LayerNorms are far from 1 and 0."""
-    model = make_model(**options)
+    model = make_model(**AT_THE_END.get(options.get("residual_scheme"), {}), **options)
     generator = torch.Generator().manual_seed(5)
     for module in model.modules():
         spread = 0.4 if isinstance(module, (nn.LayerNorm, ReZero)) else 0.1
@@ -31,7 +32,8 @@ def trained(**options: Any) -> DeepNetTransformer:
 
 
 def grown(shallow: DeepNetTransformer, layers: Tuple[int, int], **options: Any) -> DeepNetTransformer:
-    same = {"residual_scheme": shallow.config.residual_scheme, **options}
+    scheme = shallow.config.residual_scheme
+    same = {"residual_scheme": scheme, **AT_THE_END.get(scheme, {}), **options}
     deep = make_model(**same, encoder_layers=layers[0], decoder_layers=layers[1]).eval()
     grow_(deep, shallow)
     return deep
@@ -52,7 +54,7 @@ def exact_(model: DeepNetTransformer) -> DeepNetTransformer:
 def test_the_function_is_the_same_but_for_eps(scheme: str, layers: Tuple[int, int], batch: Batch) -> None:
     shallow = trained(residual_scheme=scheme)
     assert difference(grown(shallow, layers), shallow, batch()) < EPS
-    deep = exact_(make_model(residual_scheme=scheme, encoder_layers=layers[0], decoder_layers=layers[1]).eval())
+    deep = exact_(make_model(residual_scheme=scheme, **AT_THE_END.get(scheme, {}), encoder_layers=layers[0], decoder_layers=layers[1]).eval())
     grow_(deep, exact_(shallow))
     assert difference(deep, shallow, batch()) < FP64
 
@@ -148,3 +150,20 @@ def test_another_vocabulary_is_refused_by_name() -> None:
     task.target_dictionary.add_symbol("one-more")
     with pytest.raises(ValueError, match="the target dictionary has 31 entries, and must have the trained model's 30"):
         grow_(DeepNetTransformer.build_model(Namespace(**SIZES), task), make_model())
+
+
+def test_admins_profile_comes_along_and_is_not_taken_again(batch: Batch) -> None:
+    shallow = make_model(residual_scheme="admin").train()
+    shallow(**batch())
+    deep = grown(shallow, (6, 4)).train()
+    assert deep.profiled == 1 and not deep.needs_profile
+    measured = shallow.encoder.stack.layers[1].ffn_residual.profiled_shortcut
+    assert measured > 1
+    assert [deep.encoder.stack.layers[i].ffn_residual.profiled_shortcut for i in (2, 3)] == [measured, measured]
+    deep(**batch())
+    assert deep.encoder.stack.layers[2].ffn_residual.profiled_shortcut == measured
+
+
+def test_branchnorms_schedule_must_not_begin_anew() -> None:
+    with pytest.raises(ValueError, match="--branchnorm-updates is 8, and must be 1 in a model that has grown"):
+        grow_(make_model(residual_scheme="branchnorm", branchnorm_updates=8), make_model(residual_scheme="branchnorm", branchnorm_updates=8))
