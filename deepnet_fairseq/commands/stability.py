@@ -13,13 +13,18 @@ from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores
-from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
-from deepnet_fairseq.stability import depth_sweep, model_updates
+from deepnet_fairseq.recipe import USER_DIR, Recipe, RecipeError, load_recipe
+from deepnet_fairseq.stability import depth_sweep, growing, model_updates, small_batches
 from deepnet_fairseq.stability.study import Options, Study
 from deepnet_fairseq.stability.trials import command_of, run_trials
 
-CONFIG = Path("configs/stability.yaml")
-STUDIES: Dict[str, Study] = {"updates": model_updates.STUDY, "depths": depth_sweep.STUDY}
+CONFIG = USER_DIR.parent / "configs" / "stability.yaml"
+STUDIES: Dict[str, Study] = {
+    "updates": model_updates.STUDY,
+    "depths": depth_sweep.STUDY,
+    "small-batches": small_batches.STUDY,
+    "growing": growing.STUDY,
+}
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -41,6 +46,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         make_data(recipe)
         folder = chosen.output or recipe.work_dir / chosen.study
         outcomes = run_trials(recipe, trials, folder, chosen.workers, extra)
+        later = study.later(recipe, options, folder)
+        if later:
+            outcomes.update(run_trials(recipe, later, folder, chosen.workers, extra))
         table = study.write(recipe, options, outcomes, folder)
     except FlagError as error:
         print(f"stability.sh: {error}", file=sys.stderr)
@@ -60,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stability.sh", description="Measure the stability of deep networks.", allow_abbrev=False)
     questions = "; ".join(f"{name}: {study.question}" for name, study in STUDIES.items())
     parser.add_argument("study", nargs="?", default="updates", choices=STUDIES, metavar="STUDY", help=f"{questions} (default: updates)")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="whose corpus and flags (default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="whose corpus and flags (default: configs/stability.yaml)")
     parser.add_argument("--depths", type=int, nargs="+", metavar="N", help="layers per side")
     parser.add_argument("--schemes", nargs="+", choices=RESIDUALS, metavar="SCHEME", help=f"of {', '.join(RESIDUALS)}")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S")

@@ -22,14 +22,15 @@ Curve = Dict[int, float]  # by update
 
 # [paper] the learning rate and warm-up of all its small trainings: the first updates are the first steps of the warm-up.
 EARLY = {"lr": 5e-4, "warmup-updates": 4000, "save-interval-updates": None, "disable-validation": True, "log-interval": 1}
-DEFAULTS = Options(depths=(6, 12, 25, 50, 100), schemes=("deepnorm", "post-ln"), seeds=(1,), updates=20)
+DEFAULTS = Options(depths=(6, 12, 25, 50, 100), schemes=("deepnorm", "post-ln"), seeds=(1, 2, 3), updates=20)
 
 
 def trials(recipe: Recipe, options: Options) -> List[Trial]:
     """One short training per case, measured at every update."""
     measuring = {"stability-interval": 1, "stability-layers": True}
     return [
-        Trial(case_name(case), {**EARLY, **measuring, **network(case, options.updates)}, case[1] * options.updates) for case in cases(options)
+        Trial(case_name(case), {**EARLY, **measuring, **network(case, options.updates)}, case[1] * options.updates)
+        for case in cases(options)
     ]
 
 
@@ -56,30 +57,37 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
 
 def describe(options: Options, curves: Dict[Case, Curve]) -> str:
     """The table, and what it comes to."""
+    seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
     header = ["model update after", *(f"{NAMES[s]} {d}L-{d}L" for s in options.schemes for d in (min(options.depths), max(options.depths)))]
     shown = sorted({1, *range(5, options.updates + 1, 5), options.updates})
     rows = [
-        [f"{i} updates", *(significant(_mean(options, curves, s, d, i)) for s in options.schemes for d in (min(options.depths), max(options.depths)))]
+        [
+            f"{i} updates",
+            *(significant(_mean(options, curves, s, d, i)) for s in options.schemes for d in (min(options.depths), max(options.depths))),
+        ]
         for i in shown
     ]
-    by_depth = [
-        [NAMES[s], *(significant(_mean(options, curves, s, d, options.updates)) for d in options.depths)] for s in options.schemes
-    ]
+    by_depth = [[NAMES[s], *(significant(_mean(options, curves, s, d, options.updates)) for d in options.depths)] for s in options.schemes]
     text = [markdown(header, rows), markdown([f"after {options.updates}", *(f"{d}L-{d}L" for d in options.depths)], by_depth)]
     if {"deepnorm", "post-ln"} <= set(options.schemes) and len(options.depths) > 1:
         text.append(_compare(options, curves))
+    text.append(f"Model update: ‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch that stays, F the decoder's output; {seeds}.")
     return "\n\n".join(text)
 
 
 def _compare(options: Options, curves: Dict[Case, Curve]) -> str:
     shallow, deep = min(options.depths), max(options.depths)
-    every = [(seed, i) for seed in options.seeds for i in range(1, options.updates + 1)]
-    to_shallow = [curves["post-ln", shallow, seed][i] / curves["deepnorm", deep, seed][i] for seed, i in every]
-    to_deep = [curves["post-ln", deep, seed][i] / curves["deepnorm", deep, seed][i] for seed, i in every]
-    return (
-        f"The {deep}L-{deep}L DeepNorm moved {min(to_shallow):.2g} to {max(to_shallow):.2g} times less than the {shallow}L-{shallow}L Post-LN, and "
-        f"{min(to_deep):.3g} to {max(to_deep):.3g} times less than the {deep}L-{deep}L Post-LN, over updates 1 to {options.updates}."
-    )
+    parts = []
+    for depth in (shallow, deep):
+        singly = [
+            curves["post-ln", depth, s][i] / curves["deepnorm", deep, s][i] for s in options.seeds for i in range(1, options.updates + 1)
+        ]
+        means = [
+            _mean(options, curves, "post-ln", depth, i) / _mean(options, curves, "deepnorm", deep, i) for i in range(1, options.updates + 1)
+        ]
+        single = f" (of any one seed at any update: at least {min(singly):.2g} times)" if len(options.seeds) > 1 else ""
+        parts.append(f"{min(means):.2g} to {max(means):.2g} times less than the {depth}L-{depth}L Post-LN{single}")
+    return f"The {deep}L-{deep}L DeepNorm moved {' and '.join(parts)}, over updates 1 to {options.updates}."
 
 
 def draw(options: Options, curves: Dict[Case, Curve]) -> Figure:

@@ -59,7 +59,9 @@ def build_monitor(args: Namespace) -> "Optional[Monitor]":
             raise ValueError("--stability-layers needs --stability-interval")
         return None
     folder = Path(getattr(args, "save_dir", "checkpoints"))
-    return Monitor(interval or DEFAULT_INTERVAL, folder, bool(layers), getattr(args, "tensorboard_logdir", None), Guard() if guard else None)
+    return Monitor(
+        interval or DEFAULT_INTERVAL, folder, bool(layers), getattr(args, "tensorboard_logdir", None), Guard() if guard else None
+    )
 
 
 class Monitor:

@@ -58,7 +58,9 @@ def trials(recipe: Recipe, options: Options) -> List[Trial]:
     shared = {"lr": LEARNING_RATE, "save-interval-updates": every, "stability-interval": every}
     return [
         Trial(
-            _name(name, case), {**shared, **network(case, options.updates), **variant.flags}, case[1] * options.updates * variant.flags.get("update-freq", 1)
+            _name(name, case),
+            {**shared, **network(case, options.updates), **variant.flags},
+            case[1] * options.updates * variant.flags.get("update-freq", 1),
         )
         for case in _cases(options)
         for name, variant in VARIANTS.items()
@@ -74,11 +76,24 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
     failed = [f"{_name(*key)}: {v.reason}" for key, v in verdicts.items() if v.kind == FAILED]
     if len(failed) == len(verdicts):
         raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
-    header = ("variant", "scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "largest_step", "seconds")
+    header = (
+        "variant",
+        "scheme",
+        "layers_per_side",
+        "seed",
+        "verdict",
+        "reason",
+        "validation_nll",
+        "source_gap",
+        "largest_step",
+        "seconds",
+    )
     rows, curves = [], []
     for (name, case), v in verdicts.items():
         outcome = outcomes[_name(name, case)]
-        rows.append((name, *case, v.kind, v.reason, f"{v.nll:.3f}", f"{v.source_gap:.3f}", f"{v.largest_step:.3g}", f"{outcome.seconds:.0f}"))
+        rows.append(
+            (name, *case, v.kind, v.reason, f"{v.nll:.3f}", f"{v.source_gap:.3f}", f"{v.largest_step:.3g}", f"{outcome.seconds:.0f}")
+        )
         curves += [(name, *case, update, nll) for update, nll in v.curve.items()]
     write_csv(folder / "small_batches.csv", header, rows)
     write_csv(folder / "curves.csv", (*header[:4], "update", "validation_nll"), curves)

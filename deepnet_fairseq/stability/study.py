@@ -22,13 +22,15 @@ class Options:
 class Study:
     """A question and how it is answered: the trials, and what is written about them into a folder.
 
-    write returns the table that is printed; it may raise DataError if too many trials failed to say anything.
+    write returns the table that is printed; it may raise DataError if too many trials failed to say anything. later gives trials that
+    need the others' results, which lie in the folder by then.
     """
 
     question: str
     defaults: Options
     trials: Callable[[Recipe, Options], List[Trial]]
     write: Callable[[Recipe, Options, Dict[str, Outcome], Path], str]
+    later: Callable[[Recipe, Options, Path], List[Trial]] = lambda recipe, options, folder: []
 
 
 Case = Tuple[str, int, int]  # residual scheme, layers per side, seed

@@ -54,7 +54,9 @@ def exact_(model: DeepNetTransformer) -> DeepNetTransformer:
 def test_the_function_is_the_same_but_for_eps(scheme: str, layers: Tuple[int, int], batch: Batch) -> None:
     shallow = trained(residual_scheme=scheme)
     assert difference(grown(shallow, layers), shallow, batch()) < EPS
-    deep = exact_(make_model(residual_scheme=scheme, **AT_THE_END.get(scheme, {}), encoder_layers=layers[0], decoder_layers=layers[1]).eval())
+    deep = exact_(
+        make_model(residual_scheme=scheme, **AT_THE_END.get(scheme, {}), encoder_layers=layers[0], decoder_layers=layers[1]).eval()
+    )
     grow_(deep, exact_(shallow))
     assert difference(deep, shallow, batch()) < FP64
 
@@ -166,4 +168,6 @@ def test_admins_profile_comes_along_and_is_not_taken_again(batch: Batch) -> None
 
 def test_branchnorms_schedule_must_not_begin_anew() -> None:
     with pytest.raises(ValueError, match="--branchnorm-updates is 8, and must be 1 in a model that has grown"):
-        grow_(make_model(residual_scheme="branchnorm", branchnorm_updates=8), make_model(residual_scheme="branchnorm", branchnorm_updates=8))
+        grow_(
+            make_model(residual_scheme="branchnorm", branchnorm_updates=8), make_model(residual_scheme="branchnorm", branchnorm_updates=8)
+        )
