@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Dict, List
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.evaluation.reporting.figures import write_png
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.recipe import Recipe
-from deepnet_fairseq.stability.styles import NAMES, dress, panels, scheme_style
 from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
+from deepnet_fairseq.stability.styles import NAMES, draw_band, dress, panels, scheme_style
 from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, summary, unigram_nll
@@ -65,8 +64,8 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
     ]
     seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
     notes = (
-        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. D: diverged, that is "
-        "not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says nothing of the model."
+        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. D: diverged, "
+        "that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says nothing of the model."
     )
     reasons = [f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}" for case, v in verdicts.items() if v.kind == DIVERGED]
     parts = [markdown(header, rows), notes]
@@ -79,25 +78,15 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
 def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) -> Figure:
     """Validation curves, a plot per depth, a line per scheme: the mean over seeds, with their range behind it."""
     figure, plots = panels(len(options.depths), columns=min(2, len(options.depths)))
-    for axes, depth in zip(plots, options.depths):
+    for axes, depth in zip(plots, options.depths, strict=False):  # of the plots the last may be left over
         for scheme in options.schemes:
-            draw_band(axes, [verdicts[scheme, depth, seed] for seed in options.seeds], NAMES[scheme], scheme_style(scheme))
+            draw_band(axes, [verdicts[scheme, depth, seed].curve for seed in options.seeds], NAMES[scheme], scheme_style(scheme))
         axes.axhline(frequencies, color="#8a8f96", linewidth=0.8)
         axes.annotate("word frequencies", (0, frequencies), fontsize=8, color="#555b63", va="bottom")
         dress(axes, f"{depth}L-{depth}L", "updates", "validation nll (bits per token)")
         axes.set_ylim(0, frequencies * 1.6)
     plots[0].legend(frameon=False, fontsize=8, ncols=2)
     return figure
-
-
-def draw_band(axes: Axes, verdicts: List[Verdict], label: str, style: Dict[str, object]) -> None:
-    """The mean of some validation curves where all have a point, and their range."""
-    shared = sorted(set.intersection(*(set(v.curve) for v in verdicts)))
-    values = [[v.curve[update] for v in verdicts] for update in shared]
-    line = {**style, "markevery": max(1, len(shared) // 6)}
-    axes.plot(shared, [sum(v) / len(v) for v in values], label=label, **line)
-    if len(verdicts) > 1:
-        axes.fill_between(shared, [min(v) for v in values], [max(v) for v in values], color=style["color"], alpha=0.15, linewidth=0)
 
 
 STUDY = Study("which residual scheme trains at which depth?", DEFAULTS, trials, write)

@@ -14,8 +14,8 @@ from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.evaluation.reporting.figures import write_png
 from deepnet_fairseq.flags import parse_flags
 from deepnet_fairseq.recipe import Recipe
-from deepnet_fairseq.stability.styles import NAMES, dress, panels, style
 from deepnet_fairseq.stability.study import Options, Study, case_name, network
+from deepnet_fairseq.stability.styles import NAMES, dress, panels, style
 from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial, command_of
 from deepnet_fairseq.stability.verdict import Verdict, judge, unigram_nll
@@ -135,7 +135,7 @@ def draw(options: Options, curves: Dict[Key, List[Point]]) -> Figure:
     shallow, deep = ends(options)
     figure, plots = panels(len(options.schemes), columns=min(2, len(options.schemes)))
     titles = {"scratch": f"{deep}L-{deep}L from scratch", "shallow": f"{shallow}L-{shallow}L", "grown": f"{deep}L-{deep}L grown from it"}
-    for axes, scheme in zip(plots, options.schemes):
+    for axes, scheme in zip(plots, options.schemes, strict=False):  # of the plots the last may be left over
         for number, (way, title) in enumerate(titles.items()):
             for seed in options.seeds:
                 points = curves[scheme, seed, way]

@@ -32,13 +32,13 @@ class Guard:
         self._bad = self._bad + 1 if gap >= LOOKED and source_gap < FORGOTTEN * gap else 0
         if self._bad >= IN_A_ROW and self.complaint is None:
             self.complaint = (
-                f"stopped at update {update}: the model no longer looks at its source, which is worth {source_gap:.2f} bits per token, and was "
-                f"{gap:.2f} at update {when}. {self._advice(when)}"
+                f"stopped at update {update}: the model no longer looks at its source, which is worth {source_gap:.2f} bits per token, and "
+                f"was {gap:.2f} at update {when}. {self._advice(when)}"
             )
 
     @staticmethod
     def _advice(update: int) -> str:
         return (
-            f"Checkpoints are as they were: go on from one of before update {update} with --restore-file and half the learning rate, or start "
-            "again with more warm-up or larger batches"
+            f"Checkpoints are as they were: go on from one of before update {update} with --restore-file and half the learning rate, or "
+            "start again with more warm-up or larger batches"
         )

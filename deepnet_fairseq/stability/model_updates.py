@@ -13,8 +13,8 @@ from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.evaluation.reporting.figures import write_png
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements as names
-from deepnet_fairseq.stability.styles import NAMES, dress, panels, plain_ticks, scheme_style
 from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
+from deepnet_fairseq.stability.styles import NAMES, dress, panels, plain_ticks, scheme_style
 from deepnet_fairseq.stability.tables import markdown, significant, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 
@@ -117,7 +117,7 @@ def draw_layers(options: Options, held: Dict[Case, List[names.Measurement]]) -> 
     shown = ((names.GRADIENT, 1, "gradient norm, update 1"), (names.VARIANCE, 0, "output variance at the start"),
              (names.CHANGE, options.updates, f"change of output, {options.updates} updates"))  # fmt: skip
     figure, plots = panels(len(shown))
-    for axes, (quantity, update, title) in zip(plots, shown):
+    for axes, (quantity, update, title) in zip(plots, shown, strict=True):
         for scheme in options.schemes:
             rows = [m for m in held[scheme, deep, seed] if m.quantity == quantity and m.update == update]
             places = [m.layer + (deep if m.stack == "decoder" else 0) for m in rows]
@@ -125,6 +125,9 @@ def draw_layers(options: Options, held: Dict[Case, List[names.Measurement]]) -> 
             axes.plot(places, [m.value for m in rows], label=NAMES[scheme], **line)
         axes.axvline(deep + 0.5, color="#8a8f96", linewidth=0.8)
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high < 10 * low:  # all the same, but for rounding
+            axes.set_ylim((low * high) ** 0.5 / 10, (low * high) ** 0.5 * 10)
         dress(axes, title, f"layer: encoder 1–{deep}, then decoder", "")
     plots[0].legend(frameon=False, fontsize=9)
     return figure

@@ -90,7 +90,7 @@ def exchange(groups: List[int], device: torch.device) -> Optional[Tensor]:
     order = list(range(len(groups)))
     for group in set(groups):
         members = [i for i, g in enumerate(groups) if g == group]
-        for here, there in zip(members, members[1:] + members[:1]):
+        for here, there in zip(members, members[1:] + members[:1], strict=True):
             order[here] = there
     return None if order == sorted(order) else torch.tensor(order, device=device)
 

@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.evaluation.reporting.figures import write_png
 from deepnet_fairseq.recipe import Recipe
-from deepnet_fairseq.stability.depth_sweep import draw_band
-from deepnet_fairseq.stability.styles import dress, panels, style
 from deepnet_fairseq.stability.study import Case, Options, Study, network
+from deepnet_fairseq.stability.styles import draw_band, dress, panels, style
 from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 from deepnet_fairseq.stability.verdict import FAILED, LEARNS, Verdict, judge, unigram_nll
@@ -134,12 +133,12 @@ def draw(options: Options, verdicts: Dict[Any, Verdict], frequencies: float) -> 
     groups = list(dict.fromkeys(variant.group for variant in VARIANTS.values() if variant.group))
     cases = [(scheme, depth) for scheme in options.schemes for depth in options.depths]
     figure, plots = panels(len(groups) * len(cases), columns=len(groups))
-    for axes, (case, group) in zip(plots, ((case, group) for case in cases for group in groups)):
+    for axes, (case, group) in zip(plots, ((case, group) for case in cases for group in groups), strict=True):
         chosen = [name for name, variant in VARIANTS.items() if variant.group in ("", group)]
         for number, name in enumerate(chosen):
-            found = [verdicts[name, (*case, seed)] for seed in options.seeds]
+            curves = [verdicts[name, (*case, seed)].curve for seed in options.seeds]
             look = {**style(number), "color": "#000000"} if name == "base" else style(number)
-            draw_band(axes, found, VARIANTS[name].title, look)
+            draw_band(axes, curves, VARIANTS[name].title, look)
         axes.axhline(frequencies, color="#8a8f96", linewidth=0.8)
         dress(axes, f"{group}, {case[1]}L-{case[1]}L", "updates", "validation nll (bits per token)")
         axes.set_ylim(0, frequencies * 1.8)

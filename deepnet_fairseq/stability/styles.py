@@ -56,3 +56,12 @@ def plain_ticks(axes: Axes, values: Sequence[int]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(values, labels=[str(v) for v in values])
     axes.minorticks_off()
+
+
+def draw_band(axes: Axes, curves: Sequence[Dict[int, float]], label: str, look: Dict[str, Any]) -> None:
+    """The mean of some curves, values by update, where all have a point, and their range behind it."""
+    shared = sorted(set.intersection(*map(set, curves)))
+    values = [[curve[update] for curve in curves] for update in shared]
+    axes.plot(shared, [sum(v) / len(v) for v in values], label=label, **{**look, "markevery": max(1, len(shared) // 6)})
+    if len(curves) > 1:
+        axes.fill_between(shared, [min(v) for v in values], [max(v) for v in values], color=look["color"], alpha=0.15, linewidth=0)
