@@ -11,6 +11,7 @@ COLUMNS = ("update", "stack", "layer", "quantity", "value")
 MODEL_UPDATE = "model_update"  # ‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖
 MODEL_STEP = "model_step"  # ‖F(x,θ_i) − F(x,θ_{i−1})‖ / ‖F(x,θ_{i−1})‖: what a single update did
 SOURCE_GAP = "source_gap"  # bits per token that the source is worth
+ENCODER_SPREAD = "encoder_spread"  # how much the encoder's output differs from token to token, from 0 (all equal) to 1
 NLL = "probe_nll"  # of the probe, in bits per token
 # Of each layer
 GRADIENT = "gradient_norm"  # L2 norm of the gradient of all its weights, after clipping

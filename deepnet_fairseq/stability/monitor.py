@@ -93,7 +93,8 @@ class Monitor:
         if update:
             logger.info("stability: model_update counts from update %d, where this run started", update)
         self._add_layers(update, names.VARIANCE, {name: x.var().item() for name, x in self.start.layers.items()})
-        self._write(update, {names.MODEL_UPDATE: 0.0, names.SOURCE_GAP: self.start.source_gap, names.NLL: self.start.nll})
+        start = {names.SOURCE_GAP: self.start.source_gap, names.ENCODER_SPREAD: self.start.encoder_spread, names.NLL: self.start.nll}
+        self._write(update, {names.MODEL_UPDATE: 0.0, **start})
 
     def step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         """Take the step that leads to so many updates, and measure it if it is one of those. Raises SystemExit if the guard says so."""
@@ -124,6 +125,7 @@ class Monitor:
             names.MODEL_UPDATE: relative_change(after.features, self.start.features),
             names.MODEL_STEP: relative_change(after.features, before.features),
             names.SOURCE_GAP: after.source_gap,
+            names.ENCODER_SPREAD: after.encoder_spread,
             names.NLL: after.nll,
         }
         for name, value in found.items():

@@ -19,6 +19,7 @@ class Outputs(NamedTuple):
 
     features: Tensor  # F(x, θ): the decoder's output before the projection to the vocabulary [tokens x C]
     layers: Dict[LayerName, Tensor]  # each layer's output [tokens x C]
+    encoder_spread: float  # see `spread`, of the encoder's output over all tokens of the source
     nll: float  # of the target given its source, in bits per token
     shuffled_nll: float  # given the source of another sentence; NaN if no two sentences can be exchanged
 
@@ -66,14 +67,15 @@ class Probe:
                 changed = self.other != torch.arange(len(self.other), device=self.other.device)
                 own = nll if bool(changed.all()) else self._nll(model, features, changed)
                 shuffled = nll + self._nll(model, other, changed) - own
+        source, target = self.source.ne(self.pad), self.target.ne(self.pad)
         states: Dict[LayerName, Tensor] = {}
         if layers:
-            source, target = self.source.ne(self.pad), self.target.ne(self.pad)
             for i, x in enumerate(encoded["encoder_states"], start=1):
                 states["encoder", i] = x.transpose(0, 1)[source].float()
             for i, x in enumerate(inner["inner_states"], start=1):
                 states["decoder", i] = x.transpose(0, 1)[target].float()
-        return Outputs(features[self.target.ne(self.pad)].float(), states, nll, shuffled)
+        encoded_tokens = encoded["encoder_out"][0].transpose(0, 1)[source].float()
+        return Outputs(features[target].float(), states, spread(encoded_tokens), nll, shuffled)
 
     def _nll(self, model: nn.Module, features: Tensor, sentences: Optional[Tensor] = None) -> float:
         """Bits per target token, over all sentences [B x T x C] or those chosen."""
@@ -93,6 +95,11 @@ def exchange(groups: List[int], device: torch.device) -> Optional[Tensor]:
         for here, there in zip(members, members[1:] + members[:1], strict=True):
             order[here] = there
     return None if order == sorted(order) else torch.tensor(order, device=device)
+
+
+def spread(x: Tensor) -> float:
+    """How much the rows of x [tokens x C] differ: what is left of their squares without their mean, from 0 (all equal) to 1."""
+    return ((x - x.mean(0)).square().sum() / x.square().sum()).item()
 
 
 def relative_change(new: Tensor, old: Tensor) -> float:
