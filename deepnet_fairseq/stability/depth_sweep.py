@@ -15,8 +15,8 @@ from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, summary, unigram_nll
 
-DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=300)
-VALIDATIONS = 12  # over a training
+DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=500)
+VALIDATIONS = 10  # over a training
 
 
 def trials(recipe: Recipe, options: Options) -> List[Trial]:
