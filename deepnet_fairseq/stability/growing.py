@@ -127,7 +127,8 @@ def describe(options: Options, curves: Dict[Key, List[Point]]) -> str:
     ]
     header = ["", "validation nll at equal compute", *(f"seed {seed}" for seed in options.seeds)]
     start = ", ".join(f"{curves[s, seed, 'shallow'][-1][1]:.2f}" for s in options.schemes for seed in options.seeds)
-    return f"{markdown(header, rows)}\n\nCompute: as much as {options.updates} updates of the {deep}L-{deep}L model; the grown ones begin at {start}."
+    budget = f"{options.updates} updates of the {deep}L-{deep}L model"
+    return f"{markdown(header, rows)}\n\nCompute: that of {budget}; the grown ones begin at {start}."
 
 
 def draw(options: Options, curves: Dict[Key, List[Point]]) -> Figure:

@@ -1,14 +1,22 @@
-"""When a training is past saving: the signs, and what to say."""
+"""When a training is past saving: the signs, and what to say.
+
+The signs were measured in `small_batches`. A deep encoder that is trained too fast first learns to give the same for every token, since all
+that the decoder then learns of it are the frequencies of words. From there no gradient leads back to the source: the loss goes on falling,
+to that of a language model, and BLEU stays 0.
+"""
 
 import math
 from typing import Optional
 
-# A single update that changes the model's output by this share of its size; in sound trainings it is a few percent at most.
+# A single update that changes the model's output by this share of its size; in sound trainings it is 10 to 25 percent at most.
 OVERTURNED = 0.5
+# An encoder whose output differs so little from token to token (`probe.spread`), so many measurements in a row; in sound trainings it
+# has been seen to fall to 0.002, and to rise again.
+COLLAPSED, IN_A_ROW = 1e-3, 3
 # A model has looked at its source once that was worth so much, in bits per token …
 LOOKED = 0.5
-# … and no longer looks if it is worth less than this share of the most it ever was, so many measurements in a row.
-FORGOTTEN, IN_A_ROW = 0.1, 3
+# … and no longer looks if it is worth less than this share of the most it ever was, as many measurements in a row.
+FORGOTTEN = 0.1
 
 
 class Guard:
@@ -17,28 +25,37 @@ class Guard:
     def __init__(self) -> None:
         self.complaint: Optional[str] = None
         self._best = (-math.inf, 0)  # the largest source gap, and after which update
-        self._bad = 0
+        self._collapsed = self._forgotten = 0  # measurements in a row
+        self._sound = 0  # the last update before they began
 
-    def heed(self, update: int, model_step: float, source_gap: float) -> None:
+    def heed(self, update: int, model_step: float, source_gap: float, encoder_spread: float) -> None:
         """Take in what was measured at an update (`probe`)."""
+        self._collapsed = self._collapsed + 1 if encoder_spread < COLLAPSED else 0
+        gap, when = self._best = max(self._best, (source_gap, update))
+        self._forgotten = self._forgotten + 1 if gap >= LOOKED and source_gap < FORGOTTEN * gap else 0
         if not math.isfinite(model_step) or model_step > OVERTURNED:
-            self.complaint = (
-                f"stopped at update {update}: this single update changed the model's output by {model_step:.0%} of its size (limit "
-                f"{OVERTURNED:.0%}). {self._advice(update)}"
+            self._complain(
+                update, f"this single update changed the model's output by {model_step:.0%} of its size (limit {OVERTURNED:.0%})", update
             )
-        if source_gap > self._best[0]:
-            self._best = (source_gap, update)
-        gap, when = self._best
-        self._bad = self._bad + 1 if gap >= LOOKED and source_gap < FORGOTTEN * gap else 0
-        if self._bad >= IN_A_ROW and self.complaint is None:
-            self.complaint = (
-                f"stopped at update {update}: the model no longer looks at its source, which is worth {source_gap:.2f} bits per token, and "
-                f"was {gap:.2f} at update {when}. {self._advice(when)}"
+        elif self._forgotten >= IN_A_ROW:
+            self._complain(
+                update,
+                f"the model no longer looks at its source, which is worth {source_gap:.2f} bits per token, and was {gap:.2f} at update "
+                f"{when}",
+                when,
             )
+        elif self._collapsed >= IN_A_ROW:
+            self._complain(
+                update,
+                f"the encoder gives almost the same for every token (spread {encoder_spread:.1g}, limit {COLLAPSED:g}): the model cannot "
+                "look at its source",
+                self._sound,
+            )
+        if not self._collapsed and not self._forgotten:
+            self._sound = update
 
-    @staticmethod
-    def _advice(update: int) -> str:
-        return (
-            f"Checkpoints are as they were: go on from one of before update {update} with --restore-file and half the learning rate, or "
-            "start again with more warm-up or larger batches"
+    def _complain(self, update: int, what: str, sound: int) -> None:
+        self.complaint = self.complaint or (
+            f"stopped at update {update}: {what}. Start again with a longer --warmup-updates, a larger --adam-eps such as 1e-4 or half the "
+            f"--lr; or, with these, go on from a checkpoint of before update {sound} by --restore-file. Checkpoints are as they were"
         )

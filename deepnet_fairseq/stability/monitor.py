@@ -44,8 +44,9 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--stability-guard",
         action="store_true",
-        help="stop with a message, leaving all checkpoints as they are, when a single update overturns the model or when the model no "
-        f"longer looks at its source; measured every --stability-interval updates (default with this flag: {DEFAULT_INTERVAL})",
+        help="stop with a message, leaving all checkpoints as they are, when a single update overturns the model, when its encoder "
+        "collapses, or when it no longer looks at its source; measured every --stability-interval updates (default with this flag: "
+        f"{DEFAULT_INTERVAL})",
     )
 
 
@@ -131,7 +132,7 @@ class Monitor:
         for name, value in found.items():
             metrics.log_scalar(name, value, weight=0, priority=450, round=5)
         if self.guard is not None:
-            self.guard.heed(update, found[names.MODEL_STEP], after.source_gap)
+            self.guard.heed(update, found[names.MODEL_STEP], after.source_gap, after.encoder_spread)
         self._write(update, found)
 
     def _add_layers(self, update: int, quantity: str, values: Dict[LayerName, float]) -> None:

@@ -34,6 +34,7 @@ class Verdict:
     nll: float = math.nan
     curve: Curve = field(default_factory=dict)  # validation nll by update
     source_gap: float = math.nan  # what the source is worth at the end, in bits per token (`probe.Outputs`); NaN if not measured
+    encoder_spread: float = math.nan  # how much the encoder's output differs from token to token at the end (`probe.spread`)
     largest_step: float = math.nan  # of the measured single updates' changes of the output; NaN if not measured
 
     @property
@@ -46,11 +47,13 @@ def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
     """Judge a training that was to take so many updates; frequencies is what `unigram_nll` gives for its corpus."""
     curve = read_curves(outcome.log).validation_nll
     held = outcome.measurements()
-    gaps, steps = ([m.value for m in held if m.quantity == name] for name in (measurements.SOURCE_GAP, measurements.MODEL_STEP))
+    last = {m.quantity: m.value for m in held if m.stack == "model"}
+    steps = [m.value for m in held if m.quantity == measurements.MODEL_STEP]
     nll = list(curve.values())[-1] if curve else math.nan
 
     def verdict(kind: str, reason: str = "") -> Verdict:
-        return Verdict(kind, reason, nll, curve, gaps[-1] if gaps else math.nan, max(steps, default=math.nan))
+        gap, spread = (last.get(name, math.nan) for name in (measurements.SOURCE_GAP, measurements.ENCODER_SPREAD))
+        return Verdict(kind, reason, nll, curve, gap, spread, max(steps, default=math.nan))
 
     if outcome.status:
         output = outcome.output
@@ -59,8 +62,8 @@ def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
             return verdict(DIVERGED, guarded[0])
         if _NOT_FINITE.search(output):
             return verdict(DIVERGED, "not finite")
-        last = (output.strip().splitlines() or ["no output"])[-1]
-        return verdict(FAILED, f"exit status {outcome.status}: {last[:200]}")
+        complaint = (output.strip().splitlines() or ["no output"])[-1]
+        return verdict(FAILED, f"exit status {outcome.status}: {complaint[:200]}")
     if max(curve, default=0) < updates:
         return verdict(FAILED, f"ended after {max(curve, default=0)} of {updates} updates")
     if not all(map(math.isfinite, curve.values())):
