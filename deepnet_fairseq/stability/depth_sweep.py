@@ -64,9 +64,9 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
     ]
     seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
     notes = (
-        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. D: diverged, "
-        "that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says nothing of the "
-        "model."
+        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. "
+        "D: diverged, that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says "
+        "nothing of the model."
     )
     reasons = [f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}" for case, v in verdicts.items() if v.kind == DIVERGED]
     parts = [markdown(header, rows), notes]

@@ -110,10 +110,10 @@ def describe(recipe: Recipe, options: Options, verdicts: Dict[Key, Verdict], fre
             rows.append([variant.title, *shown, f"{sum(v.source_gap >= LOOKS for v in found)} of {len(found)}"])
         parts.append(markdown([f"{depth}L-{depth}L", "validation nll", "source gap", "encoder spread", "look"], rows))
     notes = (
-        f"After {options.updates} updates, seeds {', '.join(map(str, options.seeds))}. Each line differs from the first in what it names. nll "
-        f"in bits per token (word frequencies alone: {frequencies:.2f}). Source gap: bits per token that are lost with another sentence's "
-        f"source; a model looks at its source if that is {LOOKS:g} at least. Encoder spread: how much the encoder's output differs from "
-        "token to token, 0 to 1."
+        f"After {options.updates} updates, seeds {', '.join(map(str, options.seeds))}. Each line differs from the first in what it "
+        f"names. nll in bits per token (word frequencies alone: {frequencies:.2f}). Source gap: bits per token that are lost with "
+        f"another sentence's source; a model looks at its source if that is {LOOKS:g} at least. Encoder spread: how much the encoder's "
+        "output differs from token to token, 0 to 1."
     )
     return "\n\n".join([*parts, notes])
 
