@@ -80,7 +80,7 @@ class Monitor:
         self.guard = guard
         self.probe: Optional[Probe] = None
         self.start: Optional[Outputs] = None  # F(x, θ_0)
-        self.before: Optional[Outputs] = None
+        self.latest: Dict[str, float] = {}
         self.rows: List[Measurement] = []
 
     def begin(self, model: nn.Module, sample: Dict[str, Any], source: Any, update: int) -> None:
@@ -99,14 +99,13 @@ class Monitor:
 
     def step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         """Take the step that leads to so many updates, and measure it if it is one of those. Raises SystemExit if the guard says so."""
-        if update % self.interval and update != 1:
-            optimizer.step()
-            return
-        if self.probe is None:
+        if self.probe is None or (update % self.interval and update != 1):
             optimizer.step()
         else:
             self._measured_step(optimizer, unwrap(model), update)
-        if self.guard is not None:
+        for name, value in self.latest.items():  # at every update: fairseq would write None for those without a measurement
+            metrics.log_scalar(name, value, weight=0, priority=450, round=5)
+        if self.guard is not None and update % self.interval == 0:
             self._heed_guard(model)
 
     def _measured_step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
@@ -129,8 +128,7 @@ class Monitor:
             names.ENCODER_SPREAD: after.encoder_spread,
             names.NLL: after.nll,
         }
-        for name, value in found.items():
-            metrics.log_scalar(name, value, weight=0, priority=450, round=5)
+        self.latest = found
         if self.guard is not None:
             self.guard.heed(update, found[names.MODEL_STEP], after.source_gap, after.encoder_spread)
         self._write(update, found)
