@@ -85,10 +85,14 @@ class Monitor:
 
     def begin(self, model: nn.Module, sample: Dict[str, Any], source: Any, update: int) -> None:
         """Before a batch's forward pass: the first batch becomes the probe, the model of that time the one compared with."""
-        if self.probe is not None or not _is_first() or "net_input" not in sample:
+        if self.probe is not None or "net_input" not in sample:
+            return
+        model, inputs = unwrap(model), sample["net_input"]
+        if getattr(model, "needs_profile", False):  # which would come with the batch's forward pass, and is part of the start
+            model.profile_(inputs["src_tokens"], inputs["src_lengths"], inputs["prev_output_tokens"])
+        if not _is_first():
             return
         self.probe = Probe(sample, source)
-        model = unwrap(model)
         self.layers = self.layers and isinstance(model, DeepNetTransformer)
         self.start = self.probe(model, self.layers)
         if update:
