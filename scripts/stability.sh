@@ -3,14 +3,20 @@
 #
 # usage: scripts/stability.sh [STUDY] [options] [-- fairseq-train flags]
 #
-#   updates (default)   how far the model moves in its first updates, by depth and residual scheme: the paper's figure
+#   updates        how far the model moves in its first updates, by depth: the paper's figure; what runs if no STUDY is named
+#   depths         which residual scheme trains at which depth, with one budget of updates: the paper's Table 1
+#   small-batches  what makes a deep model ignore its source, and what prevents it
+#   growing        a deep model grown from a shallow one against one from scratch, at equal compute
 #
-# `scripts/stability.sh --help` is this text, `scripts/stability.sh STUDY --help` lists the options. Each study is many short trainings by
-# fairseq-train, as many at a time as there are cores, one thread each; those that have finished are not run again. Tables (.md, .csv) and
-# figures (.png) go to runs/stability/STUDY, with a folder for each training; the main table to stdout, progress to stderr. The corpus, made from Unicode CLDR, is that
-# of configs/stability.yaml, or of any other config with --config, and is prepared if it is not.
+# `scripts/stability.sh STUDY --help` lists the options: depths, residual schemes, seeds, updates, config. A study is many short trainings
+# by fairseq-train, as many at a time as there are cores, with a thread each; flags after -- go to all of them. One that has finished is
+# not run again. Tables (.md, .csv), figures (.png) and a folder for each training go to runs/stability/STUDY, the main table to stdout,
+# progress to stderr. The text is that of configs/stability.yaml, made from Unicode CLDR, unless --config names another; it is prepared
+# first if it is not.
 #
-# example: scripts/stability.sh updates --schemes deepnorm post-ln --depths 6 100 --seeds 1 2 3
+# A training of one's own is measured in the same way with fairseq-train's --stability-interval, --stability-layers, --stability-guard.
+#
+# example: scripts/stability.sh updates --schemes deepnorm pre-ln --depths 6 100 --seeds 1
 set -euo pipefail
 
 main() {
