@@ -82,8 +82,10 @@ def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: i
 
 
 def command_of(recipe: Recipe, trial: Trial, folder: Path, extra: Sequence[str] = ()) -> List[str]:
-    """The whole fairseq-train command of a trial."""
+    """The whole fairseq-train command of a trial; extra: flags that win over all others."""
     training = {**recipe.training, **FLAGS_FOR_ALL, **trial.flags}
+    if "--optimizer" in extra[:-1] and extra[extra.index("--optimizer") + 1] != "adam":
+        training = {name: value for name, value in training.items() if not name.startswith("adam-")}  # others know no such flags
     with_flags = replace(recipe, training=training, work_dir=folder)
     command = with_flags.training_command(cpu=not torch.cuda.is_available(), batch=with_flags.batch())
     command[command.index("--save-dir") + 1] = str(folder)
