@@ -20,8 +20,8 @@ from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
 from deepnet_fairseq.stability.verdict import FAILED, Verdict, judge, unigram_nll
 
-DEFAULTS = Options(depths=(35,), schemes=("deepnorm",), seeds=(1, 2, 3), updates=500)
-MEASUREMENTS = 20  # over a training
+DEFAULTS = Options(depths=(18,), schemes=("deepnorm",), seeds=(1, 2, 3), updates=350)
+MEASUREMENTS = 14  # over a training
 SHORT_WARMUP = 100
 LOOKS = 0.05  # bits per token: a source that is worth so much at the end is looked at
 SMALLEST = 1e-6  # that is drawn: a gap may be negative
