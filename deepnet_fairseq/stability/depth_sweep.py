@@ -1,6 +1,7 @@
 """Which residual scheme trains at which depth: the same budget of updates for each, in the form of DeepNet's Table 1."""
 
 from pathlib import Path
+from statistics import fmean
 from typing import Dict, List
 
 from matplotlib.figure import Figure
@@ -13,7 +14,7 @@ from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cas
 from deepnet_fairseq.stability.styles import NAMES, draw_band, dress, panels, scheme_style
 from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
-from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, summary, unigram_nll
+from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, seconds_per_update, summary, unigram_nll
 
 DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=500)
 VALIDATIONS = 10  # over a training
@@ -41,16 +42,17 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
     failed = [f"{case_name(case)}: {v.reason}" for case, v in verdicts.items() if v.kind == FAILED]
     if len(failed) == len(verdicts):
         raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
-    header = ("scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "seconds", "peak_gib")
+    header = ("scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "encoder_spread", "seconds_per_update", "peak_gib")
     rows = []
     for case, v in verdicts.items():
         o = outcomes[case_name(case)]
-        rows.append((*case, v.kind, v.reason, f"{v.nll:.3f}", f"{v.source_gap:.3f}", f"{o.seconds:.0f}", f"{o.peak_memory:.2f}"))
+        figures = (v.nll, v.source_gap, v.encoder_spread, seconds_per_update(o), o.peak_memory)
+        rows.append((*case, v.kind, v.reason, *(f"{value:.4g}" for value in figures)))
     write_csv(folder / "sweep.csv", header, rows)
     curves = [(*case, update, nll) for case, v in verdicts.items() for update, nll in v.curve.items()]
     write_csv(folder / "curves.csv", (*header[:3], "update", "validation_nll"), curves)
     write_png(draw(options, verdicts, frequencies), folder / "sweep.png")
-    text = describe(options, verdicts, frequencies, failed)
+    text = describe(options, verdicts, frequencies, failed) + "\n\n" + describe_cost(options, outcomes)
     write_text(folder / "sweep.md", text)
     return text
 
@@ -74,6 +76,16 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
         if lines:
             parts.append("\n".join([title, "", *(f"- {line}" for line in lines)]))
     return "\n\n".join(parts)
+
+
+def describe_cost(options: Options, outcomes: Dict[str, Outcome]) -> str:
+    """What each depth took, the mean over schemes and seeds."""
+    rows = []
+    for depth in options.depths:
+        found = [outcomes[case_name(case)] for case in cases(options) if case[1] == depth]
+        seconds = [s for s in map(seconds_per_update, found) if s == s]
+        rows.append([f"{depth}L-{depth}L", f"{fmean(seconds):.2g}" if seconds else "", f"{fmean(o.peak_memory for o in found):.2f}"])
+    return markdown(["", "seconds per update", "GiB of memory"], rows)
 
 
 def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) -> Figure:

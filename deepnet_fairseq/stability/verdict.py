@@ -9,7 +9,7 @@ import numpy as np
 from fairseq.data import Dictionary, data_utils
 
 from deepnet_fairseq.data.binarize import binary_prefix
-from deepnet_fairseq.evaluation.reporting.training_log import Curve, read_curves
+from deepnet_fairseq.evaluation.reporting.training_log import EPOCH, Curve, parse_line, read_curves
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements
 from deepnet_fairseq.stability.trials import Outcome
@@ -73,6 +73,15 @@ def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
     if nll > frequencies - BETTER_THAN_FREQUENCIES:
         return verdict(DIVERGED, "no better than word frequencies")
     return verdict(LEARNS)
+
+
+def seconds_per_update(outcome: Outcome) -> float:
+    """Of the training steps alone, as fairseq measured them; NaN if the log does not say."""
+    if not outcome.log.is_file():
+        return math.nan
+    entries = filter(None, map(parse_line, outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()))
+    epochs = [(updates, held["train_wall"]) for kind, updates, held in entries if kind == EPOCH and "train_wall" in held]
+    return sum(seconds for _, seconds in epochs) / epochs[-1][0] if epochs else math.nan
 
 
 def unigram_nll(recipe: Recipe, subset: str = "valid") -> float:
