@@ -42,7 +42,8 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
     failed = [f"{case_name(case)}: {v.reason}" for case, v in verdicts.items() if v.kind == FAILED]
     if len(failed) == len(verdicts):
         raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
-    header = ("scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "encoder_spread", "seconds_per_update", "peak_gib")
+    judged = ("verdict", "reason", "validation_nll", "source_gap", "encoder_spread", "seconds_per_update", "peak_gib")
+    header = ("scheme", "layers_per_side", "seed", *judged)
     rows = []
     for case, v in verdicts.items():
         o = outcomes[case_name(case)]
