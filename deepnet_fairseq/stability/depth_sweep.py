@@ -69,7 +69,7 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
     notes = (
         f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. "
         "D: diverged, that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says "
-        "nothing of the model."
+        "nothing of the model. *: the model does not look at its source, so that this is a language model's loss."
     )
     reasons = [f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}" for case, v in verdicts.items() if v.kind == DIVERGED]
     parts = [markdown(header, rows), notes]

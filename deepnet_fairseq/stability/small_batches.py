@@ -18,12 +18,11 @@ from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cas
 from deepnet_fairseq.stability.styles import draw_band, dress, panels, style
 from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
 from deepnet_fairseq.stability.trials import Outcome, Trial
-from deepnet_fairseq.stability.verdict import FAILED, Verdict, judge, unigram_nll
+from deepnet_fairseq.stability.verdict import FAILED, LOOKS, Verdict, judge, unigram_nll
 
 DEFAULTS = Options(depths=(18,), schemes=("deepnorm",), seeds=(1, 2, 3), updates=350)
 MEASUREMENTS = 14  # over a training
 SHORT_WARMUP = 100
-LOOKS = 0.05  # bits per token: a source that is worth so much at the end is looked at
 SMALLEST = 1e-6  # that is drawn: a gap may be negative
 
 Key = Tuple[str, Case]  # variant, case
@@ -107,7 +106,7 @@ def describe(recipe: Recipe, options: Options, verdicts: Dict[Key, Verdict], fre
             found = [verdicts[name, ("deepnorm", depth, seed)] for seed in options.seeds]
             values = ([v.nll for v in found], [v.source_gap for v in found], [v.encoder_spread for v in found])
             shown = [" ".join(f"{x:{form}}" for x in column) for column, form in zip(values, (".2f", ".2f", ".1g"), strict=True)]
-            rows.append([variant.title, *shown, f"{sum(v.source_gap >= LOOKS for v in found)} of {len(found)}"])
+            rows.append([variant.title, *shown, f"{sum(v.looks for v in found)} of {len(found)}"])
         parts.append(markdown([f"{depth}L-{depth}L", "validation nll", "source gap", "encoder spread", "look"], rows))
     notes = (
         f"After {options.updates} updates, seeds {', '.join(map(str, options.seeds))}. Each line differs from the first in what it "

@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from typing import List
 
 import numpy as np
 from fairseq.data import Dictionary, data_utils
@@ -19,6 +19,8 @@ LEARNS, DIVERGED, FAILED = "learns", "diverged", "failed"
 BETTER_THAN_FREQUENCIES = 0.25
 # … and has lost it again if it ends so much above its own best.
 LOST = 1.0
+# A source that is worth so much at the end, in bits per token, is looked at; a model that does not is a language model.
+LOOKS = 0.05
 # fairseq's own words for numbers that are no longer finite
 _NOT_FINITE = re.compile(r"gradients are Nan/Inf|Minimum loss scale reached|Function '\w+' returned nan")
 _GUARDED = re.compile(r"stopped at update \d+: .*")
@@ -38,9 +40,9 @@ class Verdict:
     largest_step: float = math.nan  # of the measured single updates' changes of the output; NaN if not measured
 
     @property
-    def cell(self) -> str:
-        """What stands in a table: the loss, D for diverged, F for a failed run."""
-        return {LEARNS: f"{self.nll:.2f}", DIVERGED: "D", FAILED: "F"}[self.kind]
+    def looks(self) -> bool:
+        """Whether the model uses its source; True, too, if that was not measured."""
+        return not self.source_gap < LOOKS
 
 
 def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
@@ -110,21 +112,11 @@ def _counts(recipe: Recipe, subset: str, source: str, target: str, dictionary: D
 
 
 def summary(verdicts: List[Verdict]) -> str:
-    """One cell for several seeds: the mean loss, and how many diverged or failed if any did."""
-    learnt = [v.nll for v in verdicts if v.kind == LEARNS]
-    marks = "".join(f" {count}{kind[0].upper()}" for kind, count in _count(verdicts).items() if kind != LEARNS)
-    if not learnt:
-        return marks.strip().lstrip("1") if len(verdicts) == 1 else marks.strip()
-    return f"{sum(learnt) / len(learnt):.2f}{marks}"
-
-
-def _count(verdicts: List[Verdict]) -> Dict[str, int]:
-    kinds: Dict[str, int] = {}
-    for v in verdicts:
-        kinds[v.kind] = kinds.get(v.kind, 0) + 1
-    return kinds
-
-
-def first_failure(verdicts: Dict[str, Verdict]) -> Optional[str]:
-    """The first trial whose run failed, and why."""
-    return next((f"{name}: {v.reason}" for name, v in verdicts.items() if v.kind == FAILED), None)
+    """One cell for several seeds: the mean loss of those that learn, * if any of these does not look at its source; 2D: two diverged."""
+    learnt = [v for v in verdicts if v.kind == LEARNS]
+    counts = {kind: sum(v.kind == kind for v in verdicts) for kind in (DIVERGED, FAILED)}
+    marks = [kind[0].upper() if len(verdicts) == 1 else f"{count}{kind[0].upper()}" for kind, count in counts.items() if count]
+    if learnt:
+        star = "" if all(v.looks for v in learnt) else "*"
+        marks.insert(0, f"{sum(v.nll for v in learnt) / len(learnt):.2f}{star}")
+    return " ".join(marks)
