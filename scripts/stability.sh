@@ -4,6 +4,9 @@
 # usage: scripts/stability.sh [STUDY] [options] [-- fairseq-train flags]
 #
 #   updates (default)   how far the model moves in its first updates, by depth and residual scheme: the paper's figure
+#   depths              which residual scheme trains at which depth: the same updates for each
+#   small-batches       what makes a deep model fail with small batches, and what prevents it
+#   growing             whether a deep model is better grown from a shallow one or trained from scratch, at equal compute
 #
 # `scripts/stability.sh --help` is this text, `scripts/stability.sh STUDY --help` lists the options. Each study is many short trainings by
 # fairseq-train, as many at a time as there are cores, one thread each; those that have finished are not run again. Tables (.md, .csv) and

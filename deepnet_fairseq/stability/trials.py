@@ -54,9 +54,12 @@ class Outcome:
         return (Path(self.folder) / "output.log").read_text(encoding="utf-8", errors="replace")
 
     def measurements(self) -> List[Measurement]:
-        """What was measured in it; empty if it did not get so far."""
+        """What was measured in it; empty if it did not get so far. Raises DataError, naming file and line, for a damaged file."""
         path = Path(self.folder) / measurements.FILE_NAME
-        return measurements.read(path) if path.is_file() else []
+        try:
+            return measurements.read(path) if path.is_file() else []
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
 
 def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: int, extra: Sequence[str] = ()) -> Dict[str, Outcome]:
@@ -83,9 +86,12 @@ def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: i
 
 def command_of(recipe: Recipe, trial: Trial, folder: Path, extra: Sequence[str] = ()) -> List[str]:
     """The whole fairseq-train command of a trial."""
-    training = {**recipe.training, **FLAGS_FOR_ALL, **trial.flags}
-    with_flags = replace(recipe, training=training, work_dir=folder)
-    command = with_flags.training_command(cpu=not torch.cuda.is_available(), batch=with_flags.batch())
+    with_flags = replace(recipe, training={**recipe.training, **FLAGS_FOR_ALL, **trial.flags}, work_dir=folder)
+    batch = with_flags.batch()
+    if batch:  # the config's tokens_per_update, shared out, but for what the trial itself says
+        shared_out = {"max-tokens": batch.max_tokens, "update-freq": batch.update_freq}
+        with_flags.training.update({name: value for name, value in shared_out.items() if name not in trial.flags})
+    command = with_flags.training_command(cpu=not torch.cuda.is_available())
     command[command.index("--save-dir") + 1] = str(folder)
     return [*command, "--distributed-world-size", "1", *extra]
 
@@ -100,17 +106,22 @@ class _Running:
 
     @contextlib.contextmanager
     def killed_on_exit(self) -> Iterator[None]:
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, lambda received, _: sys.exit(128 + received))
         try:
             yield
         except BaseException:
             with self.lock:
                 self.stopped.set()
                 for process in self.processes.values():
-                    process.kill()
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequence[str], running: _Running) -> Optional[Outcome]:
@@ -118,8 +129,10 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
     record = folder / "outcome.json"
     if record.is_file():
         outcome = Outcome(**json.loads(record.read_text()), folder=str(folder))
-        if outcome.command == command:
+        if outcome.command == command and outcome.status >= 0:  # one that was killed has not finished
             return outcome
+    if running.stopped.is_set():
+        return None
     folder.mkdir(parents=True, exist_ok=True)
     for old in ("outcome.json", "train.log", measurements.FILE_NAME, "checkpoint_last.pt", "checkpoint_best.pt"):
         (folder / old).unlink(missing_ok=True)
@@ -131,7 +144,8 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
         with running.lock:
             if running.stopped.is_set():
                 return None
-            process = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            # A group of its own: Ctrl-C is for this process alone, so that no trial is recorded as ended by it.
+            process = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
             running.processes[process.pid] = process
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

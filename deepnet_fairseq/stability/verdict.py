@@ -88,13 +88,16 @@ def unigram_nll(recipe: Recipe, subset: str = "valid") -> float:
 
 
 def _counts(recipe: Recipe, subset: str, source: str, target: str, dictionary: Dictionary) -> np.ndarray:
-    """How often each piece stands in a direction's targets, the ends of sentences included."""
-    prefix = binary_prefix(recipe.data_folders[0], tuple(sorted((source, target))), subset, target)
-    data = data_utils.load_indexed_dataset(str(prefix), dictionary)
-    if data is None:
-        return np.zeros(len(dictionary), np.int64)  # a direction without a dev set
-    lines = range(min(len(data), _MOST_LINES))
-    return sum((np.bincount(data[i], minlength=len(dictionary)) for i in lines), np.zeros(len(dictionary), np.int64))
+    """How often each piece stands in a direction's targets, the ends of sentences included; in all shards of training text."""
+    counts = np.zeros(len(dictionary), np.int64)
+    for folder in recipe.data_folders:
+        prefix = binary_prefix(folder, tuple(sorted((source, target))), subset, target)
+        data = data_utils.load_indexed_dataset(str(prefix), dictionary)
+        if data is None:  # a pair that is cut into fewer shards, or a direction without a dev set
+            continue
+        for i in range(min(len(data), _MOST_LINES // len(recipe.data_folders))):
+            counts += np.bincount(data[i], minlength=len(dictionary))
+    return counts
 
 
 def summary(verdicts: List[Verdict]) -> str:
