@@ -1,6 +1,7 @@
 """Measurements of stability: what scripts/stability.sh runs."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -95,7 +96,11 @@ def choose(parser: argparse.ArgumentParser, defaults: Options, chosen: argparse.
 
 def make_data(recipe: Recipe) -> None:
     """Prepare the config's corpus if it isn't. Raises DataError if that fails."""
-    if not all(path.is_file() for path in recipe.dictionaries) and prepare.main([str(recipe.path)]):
+    if all(path.is_file() for path in recipe.dictionaries):
+        return
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the study's table
+        status = prepare.main([str(recipe.path)])
+    if status:
         raise DataError(f"{recipe.path}: could not be prepared; see above")
 
 

@@ -83,16 +83,13 @@ class Monitor:
         self.latest: Dict[str, float] = {}
         self.rows: List[Measurement] = []
 
-    def begin(self, model: nn.Module, sample: Dict[str, Any], source: Any, update: int) -> None:
-        """Before a batch's forward pass: the first batch becomes the probe, the model of that time the one compared with."""
-        if self.probe is not None or "net_input" not in sample:
-            return
-        model, inputs = unwrap(model), sample["net_input"]
-        if getattr(model, "needs_profile", False):  # which would come with the batch's forward pass, and is part of the start
-            model.profile_(inputs["src_tokens"], inputs["src_lengths"], inputs["prev_output_tokens"])
-        if not _is_first():
-            return
-        self.probe = Probe(sample, source)
+    def begin(self, sample: Dict[str, Any], source: Any) -> None:
+        """Before a batch's forward pass: the first batch becomes the probe."""
+        if self.probe is None and _is_first() and "net_input" in sample:
+            self.probe = Probe(sample, source)
+
+    def _measure_start(self, model: nn.Module, update: int) -> None:
+        """The model that all later ones are compared with; after so many updates, and after the forward pass in which Admin profiles."""
         self.layers = self.layers and isinstance(model, DeepNetTransformer)
         self.start = self.probe(model, self.layers)
         if update:
@@ -103,6 +100,8 @@ class Monitor:
 
     def step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         """Take the step that leads to so many updates, and measure it if it is one of those. Raises SystemExit if the guard says so."""
+        if self.probe is not None and self.start is None:
+            self._measure_start(unwrap(model), update - 1)
         if self.probe is None or (update % self.interval and update != 1):
             optimizer.step()
         else:
@@ -115,7 +114,10 @@ class Monitor:
     def _measured_step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         before = self.probe(model)
         weights = layer_parameters(model) if self.layers else {}
-        self._add_layers(update, names.GRADIENT, {name: _norm([p.grad for p in ps if p.grad is not None]) for name, ps in weights.items()})
+        # In half precision fairseq keeps apart by what the gradients are yet to be multiplied: loss scale, batch size, clipping.
+        factor = float(getattr(optimizer, "_multiply_factor", 1.0))
+        gradients = {name: factor * _norm([p.grad for p in ps if p.grad is not None]) for name, ps in weights.items()}
+        self._add_layers(update, names.GRADIENT, gradients)
         copies = {name: [p.detach().clone() for p in ps] for name, ps in weights.items()}
         optimizer.step()
         after = self.probe(model, self.layers)

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 from fairseq.data import Dictionary
+from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
 
 # Enough for a stable mean, and little beside an update; of a wide model's layers no more would fit.
@@ -39,8 +40,7 @@ class Probe:
     def __init__(self, sample: Dict[str, Any], source: Dictionary) -> None:
         inputs = sample["net_input"]
         self.pad = source.pad()
-        longest = (inputs["src_tokens"].size(1), sample["target"].size(1))
-        kept = max(2, MAX_TOKENS // longest[1])
+        kept = max(2, MAX_TOKENS // sample["target"].size(1))
         self.source, self.previous, self.target = (
             tokens[:kept].clone() for tokens in (inputs["src_tokens"], inputs["prev_output_tokens"], sample["target"])
         )
@@ -121,6 +121,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside fairseq's and torch's wrappers for distributed training."""
-    while not hasattr(model, "encoder") and hasattr(model, "module"):
+    # By type: the wrappers pass on the model's attributes, its encoder among them.
+    while not isinstance(model, BaseFairseqModel) and hasattr(model, "module"):
         model = model.module
     return model

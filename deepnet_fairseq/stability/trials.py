@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ from deepnet_fairseq.parallel import usable_cores
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements
 from deepnet_fairseq.stability.measurements import Measurement
+
+# How a training ends that was not interrupted but diverged: fairseq's own words for numbers that are no longer finite, and the guard's.
+NOT_FINITE = re.compile(r"gradients are Nan/Inf|Minimum loss scale reached|Function '\w+' returned nan")
+GUARDED = re.compile(r"stopped at update \d+: .*")
 
 FLAGS_FOR_ALL = {"no-save": True, "tensorboard-logdir": None, "keep-interval-updates": None, "no-epoch-checkpoints": None}
 
@@ -53,17 +58,25 @@ class Outcome:
         """All that the process printed."""
         return (Path(self.folder) / "output.log").read_text(encoding="utf-8", errors="replace")
 
+    @property
+    def is_result(self) -> bool:
+        """Whether it says something of the model: it ended as it should, or diverged. It was not killed, nor was the disk full."""
+        return not self.status or any(words.search(self.output) for words in (NOT_FINITE, GUARDED))
+
     def measurements(self) -> List[Measurement]:
-        """What was measured in it; empty if it did not get so far."""
+        """What was measured in it; empty if it did not get so far. Raises DataError, naming file and line, for a damaged file."""
         path = Path(self.folder) / measurements.FILE_NAME
-        return measurements.read(path) if path.is_file() else []
+        try:
+            return measurements.read(path) if path.is_file() else []
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
 
 def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: int, extra: Sequence[str] = ()) -> Dict[str, Outcome]:
     """Train all trials, so many at a time, each in folder/its name; return how each ended.
 
-    A trial that has finished before, with the same command, is not run again. extra: flags for all of them. Raises DataError for two
-    trials of one name.
+    A trial that has finished before, with the same command, is not run again, unless its run failed. extra: flags for all of them.
+    Raises DataError for two trials of one name.
     """
     if len({trial.name for trial in trials}) < len(trials):
         raise DataError(f"{folder}: two trials have the same name")
@@ -87,7 +100,11 @@ def command_of(recipe: Recipe, trial: Trial, folder: Path, extra: Sequence[str] 
     if "--optimizer" in extra[:-1] and extra[extra.index("--optimizer") + 1] != "adam":
         training = {name: value for name, value in training.items() if not name.startswith("adam-")}  # others know no such flags
     with_flags = replace(recipe, training=training, work_dir=folder)
-    command = with_flags.training_command(cpu=not torch.cuda.is_available(), batch=with_flags.batch())
+    batch = with_flags.batch()
+    if batch:  # the config's tokens_per_update, shared out, but for what the trial itself says
+        shared_out = {"max-tokens": batch.max_tokens, "update-freq": batch.update_freq}
+        training.update({name: value for name, value in shared_out.items() if name not in trial.flags})
+    command = with_flags.training_command(cpu=not torch.cuda.is_available())
     command[command.index("--save-dir") + 1] = str(folder)
     return [*command, "--distributed-world-size", "1", *extra]
 
@@ -102,17 +119,22 @@ class _Running:
 
     @contextlib.contextmanager
     def killed_on_exit(self) -> Iterator[None]:
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, lambda received, _: sys.exit(128 + received))
         try:
             yield
         except BaseException:
             with self.lock:
                 self.stopped.set()
                 for process in self.processes.values():
-                    process.kill()
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequence[str], running: _Running) -> Optional[Outcome]:
@@ -120,8 +142,10 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
     record = folder / "outcome.json"
     if record.is_file():
         outcome = Outcome(**json.loads(record.read_text()), folder=str(folder))
-        if outcome.command == command:
+        if outcome.command == command and outcome.is_result:
             return outcome
+    if running.stopped.is_set():
+        return None
     folder.mkdir(parents=True, exist_ok=True)
     for old in ("outcome.json", "train.log", measurements.FILE_NAME, "checkpoint_last.pt", "checkpoint_best.pt"):
         (folder / old).unlink(missing_ok=True)
@@ -133,7 +157,8 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
         with running.lock:
             if running.stopped.is_set():
                 return None
-            process = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            # A group of its own: Ctrl-C is for this process alone, so that no trial is recorded as ended by it.
+            process = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
             running.processes[process.pid] = process
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,7 +1,6 @@
 """What became of a training: it learns, it diverged, or the run itself failed, which says nothing about the model."""
 
 import math
-import re
 from dataclasses import dataclass, field
 from typing import List
 
@@ -12,7 +11,7 @@ from deepnet_fairseq.data.binarize import binary_prefix
 from deepnet_fairseq.evaluation.reporting.training_log import EPOCH, Curve, parse_line, read_curves
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements
-from deepnet_fairseq.stability.trials import Outcome
+from deepnet_fairseq.stability.trials import GUARDED, NOT_FINITE, Outcome
 
 LEARNS, DIVERGED, FAILED = "learns", "diverged", "failed"
 # A model has learnt something of its sentences if it is so much better than word frequencies are, in bits per token …
@@ -21,9 +20,6 @@ BETTER_THAN_FREQUENCIES = 0.25
 LOST = 1.0
 # A source that is worth so much at the end, in bits per token, is looked at; a model that does not is a language model.
 LOOKS = 0.05
-# fairseq's own words for numbers that are no longer finite
-_NOT_FINITE = re.compile(r"gradients are Nan/Inf|Minimum loss scale reached|Function '\w+' returned nan")
-_GUARDED = re.compile(r"stopped at update \d+: .*")
 _MOST_LINES = 100_000  # of training text in each direction: enough for frequencies
 
 
@@ -59,10 +55,10 @@ def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
 
     if outcome.status:
         output = outcome.output
-        guarded = _GUARDED.search(output)
+        guarded = GUARDED.search(output)
         if guarded:
             return verdict(DIVERGED, guarded[0])
-        if _NOT_FINITE.search(output):
+        if NOT_FINITE.search(output):
             return verdict(DIVERGED, "not finite")
         complaint = (output.strip().splitlines() or ["no output"])[-1]
         return verdict(FAILED, f"exit status {outcome.status}: {complaint[:200]}")
@@ -102,13 +98,16 @@ def unigram_nll(recipe: Recipe, subset: str = "valid") -> float:
 
 
 def _counts(recipe: Recipe, subset: str, source: str, target: str, dictionary: Dictionary) -> np.ndarray:
-    """How often each piece stands in a direction's targets, the ends of sentences included."""
-    prefix = binary_prefix(recipe.data_folders[0], tuple(sorted((source, target))), subset, target)
-    data = data_utils.load_indexed_dataset(str(prefix), dictionary)
-    if data is None:
-        return np.zeros(len(dictionary), np.int64)  # a direction without a dev set
-    lines = range(min(len(data), _MOST_LINES))
-    return sum((np.bincount(data[i], minlength=len(dictionary)) for i in lines), np.zeros(len(dictionary), np.int64))
+    """How often each piece stands in a direction's targets, the ends of sentences included; in all shards of training text."""
+    counts = np.zeros(len(dictionary), np.int64)
+    for folder in recipe.data_folders:
+        prefix = binary_prefix(folder, tuple(sorted((source, target))), subset, target)
+        data = data_utils.load_indexed_dataset(str(prefix), dictionary)
+        if data is None:  # a pair that is cut into fewer shards, or a direction without a dev set
+            continue
+        for i in range(min(len(data), _MOST_LINES // len(recipe.data_folders))):
+            counts += np.bincount(data[i], minlength=len(dictionary))
+    return counts
 
 
 def summary(verdicts: List[Verdict]) -> str:

@@ -56,7 +56,7 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
 
     def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, ignore_grad: bool = False) -> Any:
         if self._monitor is not None:
-            self._monitor.begin(model, sample, self.source_dictionary, update_num)
+            self._monitor.begin(sample, self.source_dictionary)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:

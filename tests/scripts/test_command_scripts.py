@@ -1,4 +1,4 @@
-"""prepare.sh, train.sh, evaluate.sh and compare.sh: the shell around deepnet_fairseq.commands, tested with a stub that records its call."""
+"""The shell around deepnet_fairseq.commands (prepare.sh, train.sh, …), tested with a stub that records its call."""
 
 import os
 import subprocess
@@ -13,10 +13,12 @@ USAGES = {
     "train": "usage: scripts/train.sh CONFIG [options] [fairseq-train flags]",
     "evaluate": "usage: scripts/evaluate.sh CONFIG [options] [fairseq-generate flags]",
     "compare": "usage: scripts/compare.sh RUN_A RUN_B [RUN ...] [options]",
+    "stability": "usage: scripts/stability.sh [STUDY] [options] [-- fairseq-train flags]",
 }
 CONFIG = "my config.yaml"
 
-pytestmark = pytest.mark.parametrize("name", USAGES)
+of_every_script = pytest.mark.parametrize("name", USAGES)
+of_those_that_need_a_config = pytest.mark.parametrize("name", [name for name in USAGES if name != "stability"])
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ def call(name: str, arguments: List[str], folder: Path, **environment: str) -> s
 FLAGS = {"none": [], "several": ["--beam", "1", "--model-overrides", "{'dropout': 0.0}", "--path", "a b.pt"]}
 
 
+@of_every_script
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
 def test_config_and_flags_reach_the_command_as_they_are(name: str, stub: Path, tmp_path: Path, flags: List[str]) -> None:
     result = call(name, [CONFIG, *flags], tmp_path, PYTHON=str(stub))
@@ -46,11 +49,13 @@ def test_config_and_flags_reach_the_command_as_they_are(name: str, stub: Path, t
     assert (tmp_path / "call").read_text().splitlines() == [str(ROOT), "-m", f"deepnet_fairseq.commands.{name}", CONFIG, *flags]
 
 
+@of_every_script
 @pytest.mark.parametrize("status", [1, 2, 130])
 def test_the_commands_exit_status_is_the_scripts(name: str, stub: Path, tmp_path: Path, status: int) -> None:
     assert call(name, [CONFIG], tmp_path, PYTHON=str(stub), STUB_STATUS=str(status)).returncode == status
 
 
+@of_every_script
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_is_the_header_on_stdout(name: str, tmp_path: Path, flag: str) -> None:
     result = call(name, [flag], tmp_path)
@@ -59,6 +64,7 @@ def test_help_is_the_header_on_stdout(name: str, tmp_path: Path, flag: str) -> N
     assert "set -euo" not in result.stdout and "#" not in result.stdout
 
 
+@of_those_that_need_a_config
 @pytest.mark.parametrize("arguments", [[], ["--workers", "2"]], ids=["nothing", "no config"])
 def test_a_wrong_call_shows_the_usage_on_stderr(name: str, stub: Path, tmp_path: Path, arguments: List[str]) -> None:
     result = call(name, arguments, tmp_path, PYTHON=str(stub))
@@ -67,6 +73,7 @@ def test_a_wrong_call_shows_the_usage_on_stderr(name: str, stub: Path, tmp_path:
     assert not (tmp_path / "call").exists()
 
 
+@of_those_that_need_a_config
 def test_a_missing_config_is_named_and_nothing_is_made(name: str, stub: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     result = call(name, ["absent.yaml"], tmp_path, PYTHON=str(stub))
@@ -75,6 +82,7 @@ def test_a_missing_config_is_named_and_nothing_is_made(name: str, stub: Path, tm
     assert sorted(tmp_path.iterdir()) == before
 
 
+@of_every_script
 def test_a_missing_python_points_to_setup(name: str, stub: Path, tmp_path: Path) -> None:
     result = call(name, [CONFIG], tmp_path, PYTHON=str(tmp_path / "none"))
     assert (result.returncode, result.stdout) == (1, "")
