@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple
 
 import pytest
 
-from deepnet_fairseq.stability.guard import FORGOTTEN, IN_A_ROW, LOOKED, OVERTURNED, Guard
+from deepnet_fairseq.stability.guard import COLLAPSED, FORGOTTEN, IN_A_ROW, LOOKED, OVERTURNED, Guard
 
 Heard = Tuple[float, float]  # model step, source gap
 SMALL = 0.02
@@ -15,14 +15,14 @@ def feed(heard: List[Heard]) -> Tuple[Guard, Optional[int]]:
     """A guard that has heard all of these, one per 10 updates, and the update of its first complaint."""
     guard, first = Guard(), None
     for number, (step, gap) in enumerate(heard, start=1):
-        guard.heed(10 * number, step, gap)
+        guard.heed(10 * number, step, gap, encoder_spread=0.5)
         if guard.complaint is not None and first is None:
             first = 10 * number
     return guard, first
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:
-    assert (OVERTURNED, LOOKED, FORGOTTEN, IN_A_ROW) == (0.5, 0.5, 0.1, 3)
+    assert (OVERTURNED, LOOKED, FORGOTTEN, COLLAPSED, IN_A_ROW) == (0.5, 0.5, 0.1, 1e-3, 3)
 
 
 QUIET = {
@@ -69,4 +69,28 @@ def test_a_model_that_no_longer_looks_at_its_source_is_stopped(heard: List[Heard
     assert first == update
     assert guard.complaint is not None and "\n" not in guard.complaint
     assert guard.complaint.startswith(f"stopped at update {update}: the model no longer looks at its source, which is {said}. ")
-    assert f"before update {best} with" in guard.complaint
+    assert f"before update {best} by" in guard.complaint
+
+
+SPREADS = {
+    "three in a row": ([0.8, 0.002, 9e-4, 1e-5, 9e-4], 50, "spread 0.0009, limit 0.001", 20),
+    "not in a row": ([0.8, 9e-4, 9e-4, 0.002, 9e-4, 9e-4], None, "", 0),
+    "at the limit": ([1e-3] * 5, None, "", 0),
+    "from the start": ([0.0] * 3, 30, "spread 0, limit 0.001", 0),
+}
+
+
+@pytest.mark.parametrize(("spreads", "update", "said", "sound"), SPREADS.values(), ids=SPREADS)
+def test_an_encoder_that_gives_the_same_for_every_token_is_stopped(
+    spreads: List[float], update: Optional[int], said: str, sound: int
+) -> None:
+    guard, first = Guard(), None
+    for number, spread in enumerate(spreads, start=1):
+        guard.heed(10 * number, SMALL, 0.0, spread)
+        first = 10 * number if guard.complaint and first is None else first
+    assert first == update
+    if update is None:
+        assert guard.complaint is None
+    else:
+        assert guard.complaint.startswith(f"stopped at update {update}: the encoder gives almost the same for every token ({said})")
+        assert f"before update {sound} by" in guard.complaint

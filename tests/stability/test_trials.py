@@ -78,9 +78,14 @@ def test_outcomes_are_kept_and_a_failing_trial_is_told_while_others_go_on(
         raise AssertionError("run again")
 
     monkeypatch.setattr(trials.subprocess, "Popen", fail)
-    assert run_trials(toy, wanted, tmp_path, workers=1) == found
+    assert run_trials(toy, wanted[1:], tmp_path, workers=1) == {"good": found["good"]}
+    with pytest.raises(AssertionError, match="run again"):
+        run_trials(toy, wanted[:1], tmp_path, 1)
     with pytest.raises(AssertionError, match="run again"):
         run_trials(toy, wanted[1:], tmp_path, 1, ["--lr", "0.5"])
+
+
+SAID = {3: "FloatingPointError: gradients are Nan/Inf", 4: "fairseq-train: stopped at update 30: the encoder collapsed"}
 
 
 @pytest.fixture
@@ -94,27 +99,28 @@ def program(monkeypatch: pytest.MonkeyPatch) -> List[str]:
         calls.append(Path(folder).name)
         if int(status) < 0:
             return popen(["sh", "-c", f"kill {status} $$"], **options)
-        return popen(["sh", "-c", f"echo ran; exit {status}"], **options)
+        return popen(["sh", "-c", f"echo {SAID.get(int(status), 'ran')}; exit {status}"], **options)
 
     monkeypatch.setattr(trials.subprocess, "Popen", start)
     return calls
 
 
-def test_a_trial_runs_again_for_another_command_or_if_it_was_killed(toy: Recipe, tmp_path: Path, program: List[str]) -> None:
+def test_a_trial_runs_again_for_another_command_or_if_its_run_failed(toy: Recipe, tmp_path: Path, program: List[str]) -> None:
     def run(seed: int, *extra: str) -> Outcome:
         return run_trials(toy, [Trial("a", {"seed": seed})], tmp_path, 1, extra)["a"]
 
-    assert (run(0).status, run(0).status, program) == (0, 0, ["a"])
-    assert run(7).status == 7
-    assert run(7).output == "ran\n"
-    assert len(program) == 2
+    for number, kept in enumerate((0, 3, 4), start=1):  # ended as it should, and diverged
+        assert (run(kept).status, run(kept).status) == (kept, kept)
+        assert len(program) == number
+    assert (run(7).status, run(7).output, run(7).status) == (7, "ran\n", 7)
+    assert len(program) == 6
     (tmp_path / "a" / FILE_NAME).write_text("of an earlier run")
     (tmp_path / "a" / "checkpoint_last.pt").write_text("of an earlier run")
-    run(7, "--lr", "1")
-    assert len(program) == 3
+    run(0, "--lr", "1")
+    assert len(program) == 7
     assert not (tmp_path / "a" / FILE_NAME).exists() and not (tmp_path / "a" / "checkpoint_last.pt").exists()
     assert [run(-9).status, run(-9).status] == [-9, -9]
-    assert len(program) == 5
+    assert len(program) == 9
     assert not list(tmp_path.rglob("*.partial"))
 
 

@@ -86,6 +86,7 @@ def test_the_last_source_gap_and_the_largest_step_are_kept(tmp_path: Path) -> No
 
 
 GOOD, WORSE, BAD, BROKEN = Verdict(LEARNS, nll=3.0), Verdict(LEARNS, nll=4.0), Verdict(DIVERGED, nll=9.0), Verdict(FAILED)
+BLIND = Verdict(LEARNS, nll=2.0, source_gap=0.04)  # a language model
 SUMMARIES = [
     ([GOOD], "3.00"),
     ([GOOD, WORSE], "3.50"),
@@ -94,7 +95,10 @@ SUMMARIES = [
     ([GOOD, BAD, WORSE], "3.50 1D"),
     ([GOOD, BAD, BROKEN, BAD], "3.00 2D 1F"),
     ([BAD, BAD], "2D"),
-    ([BROKEN, BAD], "1F 1D"),
+    ([BROKEN, BAD], "1D 1F"),
+    ([BLIND], "2.00*"),
+    ([GOOD, BLIND], "2.50*"),
+    ([GOOD, Verdict(DIVERGED, nll=9.0, source_gap=0.0)], "3.00 1D"),
 ]
 
 
