@@ -11,7 +11,6 @@ from typing import Any, List, Optional, Sequence
 import torch
 from fairseq.options import get_training_parser
 
-from deepnet_fairseq.evaluation import EvaluationError
 from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
 from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.launch import (
@@ -28,7 +27,7 @@ from deepnet_fairseq.launch import (
     process_flags,
 )
 from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
-from deepnet_fairseq.training.growing import GrowthError, grow_checkpoint, plan_growth
+from deepnet_fairseq.training.growing import grow_checkpoint, plan_growth
 
 # For GPUs: slower than full precision on most CPUs.
 HALF_PRECISION = ("fp16", "memory-efficient-fp16", "fp16-no-flatten-grads", "bf16", "memory-efficient-bf16", "amp")
@@ -66,7 +65,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             log(grow_checkpoint(options.grow_from[0], flags, grown))
         elif options.grow_from:
             log(f"{flags.save_dir} holds a training that has begun: it goes on, and nothing is grown")
-    except (EvaluationError, GrowthError) as error:
+    except ValueError as error:  # EvaluationError, GrowthError, or the task's for a flag
         return fail(error)
     recipe.work_dir.mkdir(parents=True, exist_ok=True)  # fairseq makes no folder for its --log-file
     print(shlex.join(command), file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ class DeepNetConfig(FairseqDataclass):
         metadata={"help": "constant in the encoder's beta: 0.87 as printed in the paper, or 1.15 as in torchscale's code"},
     )
     branchnorm_updates: int = field(
-        default=4000, metadata={"help": "updates until branchnorm's branches have their full weight (the paper's maximum norm step)"}
+        default=4000, metadata={"help": "updates until branchnorm's branches have their full weight"}
     )
     encoder_embed_dim: int = field(default=512, metadata={"help": "encoder embedding dimension"})
     encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "encoder embedding dimension for FFN"})

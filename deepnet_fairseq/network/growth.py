@@ -5,7 +5,7 @@ the new depth, but the last projection of each of its sub-layers is zero: f(x) =
 (ReZero's gain does the same.) Three things keep the function:
 
 - DeepNorm's alpha grows to alpha' with the depth. LN(alpha'·x + f'(x)) is LN(alpha·x + f(x)) for f' = (alpha'/alpha)·f: the trained
-  layers' last projections are multiplied by that ratio.
+  layers' last projections are multiplied by that ratio. So they are by the weight that BranchNorm's branches have reached.
 - Before the LayerNorm, x + 0 = x: with Pre-LN, Sub-LN and ReZero a new layer is exactly the identity.
 - Behind the sum, LN(alpha·x) isn't x if x left a LayerNorm with trained weight and bias; but with weight 1 and bias 0 it is, since x
   is normalised already. So these move with the stream: the last LayerNorm of the trained layer hands its weight and bias to the last one
@@ -24,7 +24,7 @@ from deepnet_fairseq.network.attention import Attention
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.layers import FeedForward, LayerStack
 from deepnet_fairseq.network.model import DeepNetTransformer
-from deepnet_fairseq.network.residual import RESIDUALS, Admin, Residual
+from deepnet_fairseq.network.residual import RESIDUALS, Admin, BranchNorm, Residual
 
 SIDES = ("encoder", "decoder")
 # What a grown model may have otherwise. All other options shape the weights or the function.
@@ -54,9 +54,13 @@ def grow_stack_(deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], r
     for number, trained in enumerate(shallow.layers[i] for i in range(len(shallow.layers))):  # not iterated: LayerDrop would leave some out
         old, *new = (deep.layers[number * factor + i] for i in range(factor))
         old.load_state_dict(trained.state_dict())
+        share = 1.0
+        for residual in (module for module in old.modules() if isinstance(module, BranchNorm)):
+            share = float(residual.branch_weight)  # the same in all of a model, and 1 from now on
+            residual.set_num_updates(0)
         for projection in last_projections(old):
-            projection.weight.mul_(ratio)
-            projection.bias.mul_(ratio)
+            projection.weight.mul_(ratio * share)
+            projection.bias.mul_(ratio * share)
         if not scheme.starts_silent:
             for projection in (p for layer in new for p in last_projections(layer)):
                 nn.init.zeros_(projection.weight)

@@ -150,9 +150,9 @@ class ReZero(Residual):
 class BranchNorm(Residual):
     """LN(x + a · f(x)), where a grows from 0 to 1 over the first T updates: BranchNorm (Liu et al. 2023, arXiv 2305.02790).
 
-    The formula, a = min(1, t/T), and T = 4000 are from memory and NOT checked against the paper. Secondary sources say only that the
-    branch is rescaled in the course of the training, that Post-LN stands at its end, and that T is called the maximum norm step. Here t
-    is 1 in the first update, so that f learns from the start. Weights are drawn with gain 1: the paper's initialisation was not at hand.
+    The formula, a = min(1, t/T), and T = 4000 are NOT verified against the paper. Secondary sources say only that the branch is rescaled
+    in the course of the training, that Post-LN stands at its end, and that T is called the maximum norm step. Here t is 1 in the first
+    update, so that f learns from the start. Weights are drawn with gain 1; the paper's initialisation is not known here.
     """
 
     normalizes_sum = True

@@ -71,16 +71,17 @@ def grow_checkpoint(trained: Path, flags: Namespace, grown: Path) -> str:
 
     New weights depend on --seed alone, so that machines which share a folder may all write the file.
 
-    Raises EvaluationError for a file that is no checkpoint, GrowthError for one that cannot grow into this model.
+    Raises EvaluationError for a file that is no checkpoint, GrowthError for one that cannot grow into this model or a file that cannot
+    be written, ValueError for flags that the task refuses.
     """
     if flags.arch not in ARCHITECTURES:
         raise GrowthError(f"--arch is {flags.arch}; only {', '.join(ARCHITECTURES)} can be grown")
     shallow = load_model(trained)
     cfg = convert_namespace_to_omegaconf(flags)
     utils.set_torch_seed(flags.seed)
+    with without_news():
+        task = tasks.setup_task(cfg.task)
     try:
-        with without_news():
-            task = tasks.setup_task(cfg.task)
         deep = DeepNetTransformer.build_model(cfg.model, task)
         grow_(deep, shallow)
     except ValueError as error:
@@ -95,7 +96,10 @@ def grow_checkpoint(trained: Path, flags: Namespace, grown: Path) -> str:
         "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
         "grown_from": str(trained),
     }
-    save(state, grown)
+    try:
+        save(state, grown)
+    except (OSError, RuntimeError) as error:  # torch's own at a full disk is a RuntimeError
+        raise GrowthError(f"{grown} cannot be written: {error}") from error
     depths = [f"{model.config.encoder_layers}-{model.config.decoder_layers}" for model in (shallow, deep)]
     return f"{trained} has grown from {depths[0]} to {depths[1]} layers: {grown}"
 

@@ -166,6 +166,16 @@ def test_admins_profile_comes_along_and_is_not_taken_again(batch: Batch) -> None
     assert deep.encoder.stack.layers[2].ffn_residual.profiled_shortcut == measured
 
 
+def test_branchnorm_that_grows_before_the_end_of_its_schedule_keeps_its_function(batch: Batch) -> None:
+    shallow = make_model(residual_scheme="branchnorm", branchnorm_updates=10)
+    shallow.set_num_updates(3)
+    deep = make_model(residual_scheme="branchnorm", branchnorm_updates=1, encoder_layers=6, decoder_layers=4)
+    grow_(deep, shallow)
+    deep.set_num_updates(0)  # as in its first update
+    assert shallow.encoder.stack.layers[0].ffn_residual.branch_weight.item() == pytest.approx(0.4)
+    assert difference(deep.eval(), shallow.eval(), batch()) < EPS
+
+
 def test_branchnorms_schedule_must_not_begin_anew() -> None:
     with pytest.raises(ValueError, match="--branchnorm-updates is 8, and must be 1 in a model that has grown"):
         grow_(
