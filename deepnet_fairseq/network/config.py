@@ -24,9 +24,7 @@ class DeepNetConfig(FairseqDataclass):
         default="paper",
         metadata={"help": "constant in the encoder's beta: 0.87 as printed in the paper, or 1.15 as in torchscale's code"},
     )
-    branchnorm_updates: int = field(
-        default=4000, metadata={"help": "updates until branchnorm's branches have their full weight"}
-    )
+    branchnorm_updates: int = field(default=4000, metadata={"help": "updates until branchnorm's branches have their full weight"})
     encoder_embed_dim: int = field(default=512, metadata={"help": "encoder embedding dimension"})
     encoder_ffn_embed_dim: int = field(default=2048, metadata={"help": "encoder embedding dimension for FFN"})
     encoder_layers: int = field(default=6, metadata={"help": "number of encoder layers (N)"})

@@ -26,36 +26,32 @@ class Guard:
         self.complaint: Optional[str] = None
         self._best = (-math.inf, 0)  # the largest source gap, and after which update
         self._collapsed = self._forgotten = 0  # measurements in a row
-        self._sound = 0  # the last update before they began
+        self._sound: Optional[int] = None  # the last update at which nothing was wrong
 
     def heed(self, update: int, model_step: float, source_gap: float, encoder_spread: float) -> None:
         """Take in what was measured at an update (`probe`)."""
         self._collapsed = self._collapsed + 1 if encoder_spread < COLLAPSED else 0
         gap, when = self._best = max(self._best, (source_gap, update))
         self._forgotten = self._forgotten + 1 if gap >= LOOKED and source_gap < FORGOTTEN * gap else 0
-        if not math.isfinite(model_step) or model_step > OVERTURNED:
+        overturned = not math.isfinite(model_step) or model_step > OVERTURNED
+        if overturned:
             self._complain(
-                update, f"this single update changed the model's output by {model_step:.0%} of its size (limit {OVERTURNED:.0%})", update
+                update, f"this single update changed the model's output by {model_step:.0%} of its size (limit {OVERTURNED:.0%})"
             )
         elif self._forgotten >= IN_A_ROW:
-            self._complain(
-                update,
-                f"the model no longer looks at its source, which is worth {source_gap:.2f} bits per token, and was {gap:.2f} at update "
-                f"{when}",
-                when,
-            )
+            worth = f"which is worth {source_gap:.2f} bits per token, and was {gap:.2f} at update {when}"
+            self._complain(update, f"the model no longer looks at its source, {worth}")
         elif self._collapsed >= IN_A_ROW:
-            self._complain(
-                update,
-                f"the encoder gives almost the same for every token (spread {encoder_spread:.1g}, limit {COLLAPSED:g}): the model cannot "
-                "look at its source",
-                self._sound,
-            )
-        if not self._collapsed and not self._forgotten:
+            spread = f"spread {encoder_spread:.1g}, limit {COLLAPSED:g}"
+            self._complain(update, f"the encoder gives almost the same for every token ({spread}): the model cannot look at its source")
+        elif not self._collapsed and not self._forgotten:
             self._sound = update
 
-    def _complain(self, update: int, what: str, sound: int) -> None:
+    def _complain(self, update: int, what: str) -> None:
+        go_on = (
+            "" if self._sound is None else f", or go on with these from a checkpoint of update {self._sound} or before by --restore-file"
+        )
         self.complaint = self.complaint or (
             f"stopped at update {update}: {what}. Start again with a longer --warmup-updates, a larger --adam-eps such as 1e-4 or half the "
-            f"--lr; or, with these, go on from a checkpoint of before update {sound} by --restore-file. Checkpoints are as they were"
+            f"--lr{go_on}. Checkpoints are as they were"
         )

@@ -15,7 +15,7 @@ ENCODER_SPREAD = "encoder_spread"  # how much the encoder's output differs from 
 NLL = "probe_nll"  # of the probe, in bits per token
 # Of each layer
 GRADIENT = "gradient_norm"  # L2 norm of the gradient of all its weights, after clipping
-UPDATE = "update_norm"  # L2 norm of the change of all its weights
+UPDATE = "update_norm"  # L2 norm of the change of all its weights; in half precision of their rounded copy, mostly rounding at small rates
 WEIGHT = "weight_norm"  # L2 norm of all its weights
 VARIANCE = "output_variance"  # of its output, over tokens and channels
 CHANGE = "output_change"  # of its output since the start, relative as model_update

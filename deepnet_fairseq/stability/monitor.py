@@ -2,7 +2,8 @@
 
 Every so many updates the monitor takes the model before and after a single update: its output on a fixed batch (the first that it
 trains on), and with `--stability-layers` every layer's gradient, update and output. It consumes no random numbers and changes no weight, so
-the training is the same as without it.
+the training is the same as without it. A training that goes on from a checkpoint has a batch and a start of its own: model_update counts
+from there.
 """
 
 import logging
@@ -33,13 +34,13 @@ def add_flags(parser: ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="measure the size of the model's update every N updates and at the first; into the log, TensorBoard and stability.csv beside "
-        "the checkpoints. Costs about three forward passes over at most 512 tokens each time",
+        "the checkpoints. Costs about three forward passes over some 512 tokens each time",
     )
     parser.add_argument(
         "--stability-layers",
         action="store_true",
         help="with --stability-interval: also each layer's gradient norm, update norm and output variance, into stability.csv and "
-        "TensorBoard. Costs a copy of all weights while an update is measured",
+        "TensorBoard. Costs a copy of all weights while an update is measured, and some 512 tokens' output of every layer all the time",
     )
     parser.add_argument(
         "--stability-guard",
@@ -76,7 +77,8 @@ class Monitor:
         self.interval = interval
         self.layers = layers
         self.writer = Writer(folder / names.FILE_NAME)
-        self.tensorboard = _tensorboard(tensorboard) if layers and tensorboard else None
+        self.tensorboard_folder = tensorboard
+        self.tensorboard: Any = None  # opened with the first measurement, and so by the first process alone
         self.guard = guard
         self.probe: Optional[Probe] = None
         self.start: Optional[Outputs] = None  # F(x, θ_0)
@@ -87,28 +89,34 @@ class Monitor:
         """Before a batch's forward pass: the first batch becomes the probe."""
         if self.probe is None and _is_first() and "net_input" in sample:
             self.probe = Probe(sample, source)
+            if self.probe.other is None:
+                logger.warning("stability: no two sentences of the first batch ask for the same language: source_gap cannot be measured")
 
     def _measure_start(self, model: nn.Module, update: int) -> None:
         """The model that all later ones are compared with; after so many updates, and after the forward pass in which Admin profiles."""
         self.layers = self.layers and isinstance(model, DeepNetTransformer)
+        if self.layers and self.tensorboard_folder:
+            self.tensorboard = _tensorboard(self.tensorboard_folder)
         self.start = self.probe(model, self.layers)
         if update:
             logger.info("stability: model_update counts from update %d, where this run started", update)
         self._add_layers(update, names.VARIANCE, {name: x.var().item() for name, x in self.start.layers.items()})
         start = {names.SOURCE_GAP: self.start.source_gap, names.ENCODER_SPREAD: self.start.encoder_spread, names.NLL: self.start.nll}
-        self._write(update, {names.MODEL_UPDATE: 0.0, **start})
+        # Of a training that goes on, the earlier run has measured model_update here, from its own start.
+        self._write(update, start if update else {names.MODEL_UPDATE: 0.0, **start})
 
     def step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         """Take the step that leads to so many updates, and measure it if it is one of those. Raises SystemExit if the guard says so."""
         if self.probe is not None and self.start is None:
             self._measure_start(unwrap(model), update - 1)
-        if self.probe is None or (update % self.interval and update != 1):
-            optimizer.step()
-        else:
+        due = update == 1 or update % self.interval == 0
+        if due and self.probe is not None:
             self._measured_step(optimizer, unwrap(model), update)
+        else:
+            optimizer.step()
         for name, value in self.latest.items():  # at every update: fairseq would write None for those without a measurement
             metrics.log_scalar(name, value, weight=0, priority=450, round=5)
-        if self.guard is not None and update % self.interval == 0:
+        if self.guard is not None and due:
             self._heed_guard(model)
 
     def _measured_step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
@@ -152,7 +160,7 @@ class Monitor:
     def _heed_guard(self, model: nn.Module) -> None:
         """Stop all processes if the first one's guard has something to say."""
         complaint = self.guard.complaint
-        if torch.distributed.is_initialized():
+        if _are_many():
             device = next(model.parameters()).device
             flag = torch.tensor(float(complaint is not None), device=device)
             torch.distributed.broadcast(flag, src=0)
@@ -172,11 +180,16 @@ def layer_parameters(model: DeepNetTransformer) -> Dict[LayerName, List[nn.Param
 
 def _norm(tensors: List[Tensor]) -> float:
     """The L2 norm of all of them together."""
-    return torch.stack(torch._foreach_norm(tensors)).float().norm().item() if tensors else 0.0
+    # in single precision: in half, the norm of a scaled gradient may be beyond the largest number
+    return torch.stack([torch.linalg.vector_norm(t, dtype=torch.float32) for t in tensors]).norm().item() if tensors else 0.0
 
 
 def _is_first() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+    return not _are_many() or torch.distributed.get_rank() == 0
+
+
+def _are_many() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def _tensorboard(folder: str) -> Any:

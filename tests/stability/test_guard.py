@@ -53,7 +53,12 @@ def test_a_single_update_that_overturns_the_model_is_enough(step: float, said: s
     assert guard.complaint.startswith(
         f"stopped at update 20: this single update changed the model's output by {said} of its size (limit 50%)"
     )
-    assert "before update 20" in guard.complaint
+    assert "from a checkpoint of update 10 or before" in guard.complaint
+
+
+def test_where_nothing_was_sound_there_is_nothing_to_go_on_from() -> None:
+    guard, first = feed([(0.9, 1.0)])
+    assert first == 10 and guard.complaint is not None and "--restore-file" not in guard.complaint
 
 
 FORGETTING = {
@@ -69,7 +74,7 @@ def test_a_model_that_no_longer_looks_at_its_source_is_stopped(heard: List[Heard
     assert first == update
     assert guard.complaint is not None and "\n" not in guard.complaint
     assert guard.complaint.startswith(f"stopped at update {update}: the model no longer looks at its source, which is {said}. ")
-    assert f"before update {best} by" in guard.complaint
+    assert f"from a checkpoint of update {best} or before" in guard.complaint
 
 
 SPREADS = {
@@ -93,4 +98,4 @@ def test_an_encoder_that_gives_the_same_for_every_token_is_stopped(
         assert guard.complaint is None
     else:
         assert guard.complaint.startswith(f"stopped at update {update}: the encoder gives almost the same for every token ({said})")
-        assert f"before update {sound} by" in guard.complaint
+        assert (f"from a checkpoint of update {sound} or before" in guard.complaint) == (sound > 0)
