@@ -26,3 +26,8 @@ def parse_flags(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     if len(reason) > 300:  # fairseq lists every architecture it knows
         reason = reason.partition(" (choose from")[0]
     raise FlagError(reason)
+
+
+def is_given(flag: str, words: Sequence[str]) -> bool:
+    """Tell whether a flag is among the words of a command line. fairseq takes no abbreviations."""
+    return any(word.partition("=")[0] == f"--{flag}" for word in words)

@@ -3,9 +3,11 @@
 import argparse
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional
 
+import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.commands import prepare
@@ -15,9 +17,9 @@ from deepnet_fairseq.flags import FlagError, parse_flags
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores
 from deepnet_fairseq.recipe import USER_DIR, Recipe, RecipeError, load_recipe
-from deepnet_fairseq.stability import depth_sweep, growing, model_updates, small_batches
-from deepnet_fairseq.stability.study import Options, Study
-from deepnet_fairseq.stability.trials import command_of, run_trials
+from deepnet_fairseq.stability.studies import depth_sweep, growing, model_updates, small_batches
+from deepnet_fairseq.stability.studies.study import Options, Plan, Study, UsageError
+from deepnet_fairseq.stability.studies.trials import command_of, run_trials
 
 CONFIG = USER_DIR.parent / "configs" / "stability.yaml"
 STUDIES: Dict[str, Study] = {
@@ -40,17 +42,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = choose(parser, study.defaults, chosen)
     log_messages_alone()
     try:
-        recipe = load_recipe(chosen.config)
-        trials = study.trials(recipe, options)
-        for trial in trials:
-            parse_flags(get_training_parser(), command_of(recipe, trial, Path("."), extra)[1:])
-        make_data(recipe)
-        folder = chosen.output or recipe.work_dir / chosen.study
-        outcomes = run_trials(recipe, trials, folder, chosen.workers, extra)
-        later = study.later(recipe, options, folder)
-        if later:
-            outcomes.update(run_trials(recipe, later, folder, chosen.workers, extra))
-        table = study.write(recipe, options, outcomes, folder)
+        plan = Plan(load_recipe(chosen.config), options, extra)
+        folder = chosen.output or plan.recipe.work_dir / chosen.study
+        table = run(study, plan, folder, chosen.workers)
+    except UsageError as error:
+        parser.error(str(error))
     except FlagError as error:
         print(f"stability.sh: {error}", file=sys.stderr)
         return 2
@@ -65,6 +61,19 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return 0
 
 
+def run(study: Study, plan: Plan, folder: Path, workers: int) -> str:
+    """Do a study and return its table. Raises UsageError, FlagError, DataError and OSError."""
+    trials = study.trials(plan)
+    for trial in trials:
+        parse_flags(get_training_parser(), command_of(plan.recipe, trial, folder, plan.extra)[1:])
+    make_data(plan.recipe)
+    outcomes = run_trials(plan.recipe, trials, folder, workers, plan.extra)
+    later = study.later(plan, outcomes, folder)
+    if later:
+        outcomes.update(run_trials(plan.recipe, later, folder, workers, plan.extra))
+    return study.write(plan, outcomes, folder)
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="stability.sh", description="Measure the stability of deep networks.", allow_abbrev=False)
     questions = "; ".join(f"{name}: {study.question}" for name, study in STUDIES.items())
@@ -74,9 +83,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--schemes", nargs="+", choices=RESIDUALS, metavar="SCHEME", help=f"of {', '.join(RESIDUALS)}")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S")
     parser.add_argument("--updates", type=int, metavar="U", help="of each training")
-    parser.add_argument("--workers", type=int, default=usable_cores(), metavar="N", help="trainings at a time (default: all cores)")
+    parser.add_argument(
+        "--workers", type=int, default=default_workers(), metavar="N", help="trainings at a time (default: all cores; 1 on a GPU)"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where everything goes (default: the config's work_dir, and STUDY)")
     return parser
+
+
+def default_workers() -> int:
+    """As many trainings at a time as there are cores; one where they would share the first GPU."""
+    return 1 if torch.cuda.is_available() else usable_cores()
 
 
 def choose(parser: argparse.ArgumentParser, defaults: Options, chosen: argparse.Namespace) -> Options:
@@ -91,7 +107,7 @@ def choose(parser: argparse.ArgumentParser, defaults: Options, chosen: argparse.
         for number in numbers:
             if number < 1:
                 parser.error(f"--{name} is {number}; it must be at least 1")
-    return Options(**{**vars(defaults), **values})
+    return replace(defaults, **values)
 
 
 def make_data(recipe: Recipe) -> None:

@@ -12,7 +12,7 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
-from deepnet_fairseq.flags import FlagError, parse_flags
+from deepnet_fairseq.flags import FlagError, is_given, parse_flags
 from deepnet_fairseq.launch import (
     GPUS_PER_NODE,
     PORT,
@@ -138,11 +138,6 @@ def in_full_precision(recipe: Recipe) -> Recipe:
     if dropped:
         log(f"no {', '.join(f'--{name}' for name in dropped)} on the CPU")
     return replace(recipe, training={name: value for name, value in recipe.training.items() if name not in dropped})
-
-
-def is_given(flag: str, words: Sequence[str]) -> bool:
-    """Tell whether a flag is among the words of a command line. fairseq takes no abbreviations."""
-    return any(word.partition("=")[0] == f"--{flag}" for word in words)
 
 
 def is_finished(flags: argparse.Namespace) -> bool:

@@ -1,1 +1,1 @@
-"""How much a model changes while it trains: measured inside fairseq-train, compared over depths and residual schemes, and drawn."""
+"""How much a model changes while it trains, measured inside fairseq-train; in studies/, compared over many trainings."""

@@ -15,9 +15,9 @@ from fairseq.options import get_training_parser
 from deepnet_fairseq.data.layout import DataError
 from deepnet_fairseq.flags import parse_flags
 from deepnet_fairseq.recipe import Recipe
-from deepnet_fairseq.stability import trials
 from deepnet_fairseq.stability.measurements import FILE_NAME
-from deepnet_fairseq.stability.trials import Outcome, Trial, command_of, run_trials
+from deepnet_fairseq.stability.studies import trials
+from deepnet_fairseq.stability.studies.trials import Outcome, Trial, command_of, run_trials
 
 SHORT = {"max-update": 2, "stability-interval": 1}
 PATIENCE = 60  # seconds; far more than it takes
@@ -140,7 +140,7 @@ CALLER = """
 import sys
 from pathlib import Path
 from deepnet_fairseq.recipe import load_recipe
-from deepnet_fairseq.stability.trials import Trial, run_trials
+from deepnet_fairseq.stability.studies.trials import Trial, run_trials
 sys.executable = sys.argv[3]
 run_trials(load_recipe(Path(sys.argv[1])), [Trial(name, {}) for name in ("a", "b", "queued")], Path(sys.argv[2]), 2)
 """

@@ -15,8 +15,8 @@ from deepnet_fairseq.data.layout import corpus_file
 from deepnet_fairseq.data.vocabulary import load_model
 from deepnet_fairseq.recipe import Recipe, load_recipe
 from deepnet_fairseq.stability.measurements import FILE_NAME, Measurement, Writer
-from deepnet_fairseq.stability.trials import Outcome
-from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, LEARNS, Verdict, judge, summary, unigram_nll
+from deepnet_fairseq.stability.studies.trials import Outcome
+from deepnet_fairseq.stability.studies.verdict import DIVERGED, FAILED, LEARNS, Verdict, judge, summary, unigram_nll
 
 FREQUENCIES = 5.0
 UPDATES = 40

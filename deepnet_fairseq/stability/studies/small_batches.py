@@ -11,14 +11,16 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 from matplotlib.figure import Figure
 
 from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.files import write_whole
 from deepnet_fairseq.evaluation.reporting.figures import write_png
-from deepnet_fairseq.recipe import Recipe
+from deepnet_fairseq.evaluation.reporting.grid import markdown_table
+from deepnet_fairseq.flags import is_given
 from deepnet_fairseq.stability import measurements as names
-from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
-from deepnet_fairseq.stability.styles import draw_band, dress, panels, style
-from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
-from deepnet_fairseq.stability.trials import Outcome, Trial
-from deepnet_fairseq.stability.verdict import FAILED, LOOKS, Verdict, judge, unigram_nll
+from deepnet_fairseq.stability.studies.study import Case, Options, Plan, Study, UsageError, case_name, cases, network
+from deepnet_fairseq.stability.studies.styles import draw_band, dress, panels, style
+from deepnet_fairseq.stability.studies.tables import write_csv
+from deepnet_fairseq.stability.studies.trials import Outcome, Trial
+from deepnet_fairseq.stability.studies.verdict import FAILED, LOOKS, Verdict, judge, unigram_nll
 
 DEFAULTS = Options(depths=(18,), schemes=("deepnorm",), seeds=(1, 2, 3), updates=350)
 MEASUREMENTS = 14  # over a training
@@ -36,8 +38,11 @@ class Variant(NamedTuple):
     flags: Dict[str, Any]
 
 
-def variants(lr: float, warmup: int) -> Dict[str, Variant]:
-    """The trainings that are compared; lr and warmup are the config's."""
+def variants(plan: Plan) -> Dict[str, Variant]:
+    """The trainings that are compared, with the config's learning rate, warm-up and batches."""
+    lr, warmup = plan.learning_rate()
+    batch = plan.recipe.batch()
+    update_freq = batch.update_freq if batch else plan.recipe.training.get("update-freq") or 1
     steps, adam, model = "learning rate", "Adam and the batch", "the model"
     return {
         "base": Variant(f"lr {lr:g}, warm-up {SHORT_WARMUP}", "", {}),
@@ -50,7 +55,7 @@ def variants(lr: float, warmup: int) -> Dict[str, Variant]:
         "eps-1e-4": Variant("Adam ε 1e-4", adam, {"adam-eps": 1e-4}),
         "beta2-0.999": Variant("Adam β₂ 0.999", adam, {"adam-betas": "(0.9, 0.999)"}),
         "no-clipping": Variant("no clipping", adam, {"clip-norm": 0.0}),
-        "tokens-4": Variant("4 × the tokens", adam, {"update-freq": 4}),
+        "tokens-4": Variant("4 × the tokens", adam, {"update-freq": 4 * update_freq}),
         "gain-torchscale": Variant("torchscale's encoder gain", model, {"deepnorm-encoder-gain": "torchscale"}),
         "embedding-unscaled": Variant("embeddings not scaled", model, {"no-scale-embedding": True}),
         "embedding-layernorm": Variant("LayerNorm on embeddings", model, {"layernorm-embedding": True}),
@@ -59,29 +64,31 @@ def variants(lr: float, warmup: int) -> Dict[str, Variant]:
     }
 
 
-def trials(recipe: Recipe, options: Options) -> List[Trial]:
-    """One training per variant and case. Raises DataError for a scheme whose options a variant would change in vain."""
+def trials(plan: Plan) -> List[Trial]:
+    """One training per variant and case. Raises UsageError for schemes and optimizers whose options a variant would change in vain."""
+    options = plan.options
     if set(options.schemes) != {"deepnorm"}:
-        raise DataError(f"--schemes {' '.join(options.schemes)}: this study is about deepnorm alone")
+        raise UsageError(f"--schemes {' '.join(options.schemes)}: this study is about deepnorm alone")
+    if is_given("optimizer", plan.extra):
+        raise UsageError("--optimizer: this study is about Adam's settings, too")
     every = max(1, options.updates // MEASUREMENTS)
     shared = {"warmup-updates": SHORT_WARMUP, "save-interval-updates": every, "stability-interval": every}
-    return [
-        Trial(
-            _name((name, case)), {**shared, **network(case, options.updates), **variant.flags}, case[1] * options.updates * _cost(variant)
-        )
-        for case in cases(options)
-        for name, variant in _variants(recipe).items()
-    ]
+    wanted = []
+    for case in cases(options):
+        for name, variant in variants(plan).items():
+            work = case[1] * options.updates * (4 if "update-freq" in variant.flags else 1)
+            wanted.append(Trial(_name((name, case)), {**shared, **network(case, options.updates), **variant.flags}, work))
+    return wanted
 
 
-def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
+def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     """Write small_batches.csv, curves.csv, .png and .md; return the table. Raises DataError if every single run failed."""
-    frequencies = unigram_nll(recipe)
-    keys = [(name, case) for case in cases(options) for name in _variants(recipe)]
+    options, frequencies = plan.options, unigram_nll(plan.recipe)
+    keys = [(name, case) for case in cases(options) for name in variants(plan)]
     verdicts = {key: judge(outcomes[_name(key)], options.updates, frequencies) for key in keys}
-    failed = [f"{_name(key)}: {v.reason}" for key, v in verdicts.items() if v.kind == FAILED]
+    failed = [f"- {_name(key)}: {v.reason}" for key, v in verdicts.items() if v.kind == FAILED]
     if len(failed) == len(verdicts):
-        raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
+        raise DataError(f"{folder}: all runs failed; the first: {failed[0][2:]}")
     header = ("variant", "scheme", "layers_per_side", "seed", "verdict", "reason", "validation_nll", "source_gap", "encoder_spread")
     rows = [
         (name, *case, v.kind, v.reason, *(f"{value:.4g}" for value in (v.nll, v.source_gap, v.encoder_spread)))
@@ -91,23 +98,25 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
     held = {key: [m for m in outcomes[_name(key)].measurements() if m.stack == "model"] for key in keys}
     curves = [(name, *case, m.update, m.quantity, m.value) for (name, case), ms in held.items() for m in ms]
     write_csv(folder / "curves.csv", (*header[:4], "update", "quantity", "value"), curves)
-    write_png(draw(recipe, options, held), folder / "small_batches.png")
-    text = describe(recipe, options, verdicts, frequencies)
-    write_text(folder / "small_batches.md", "\n\n".join([text, *failed]))
+    write_png(draw(plan, held), folder / "small_batches.png")
+    text = "\n\n".join([describe(plan, verdicts, frequencies), *(["\n".join(["Failed:", "", *failed])] if failed else [])])
+    write_whole(folder / "small_batches.md", text + "\n")
     return text
 
 
-def describe(recipe: Recipe, options: Options, verdicts: Dict[Key, Verdict], frequencies: float) -> str:
+def describe(plan: Plan, verdicts: Dict[Key, Verdict], frequencies: float) -> str:
     """A table per depth: each variant's figures, seed by seed."""
-    parts = []
+    options, parts = plan.options, []
     for depth in options.depths:
         rows = []
-        for name, variant in _variants(recipe).items():
+        for name, variant in variants(plan).items():
             found = [verdicts[name, ("deepnorm", depth, seed)] for seed in options.seeds]
             values = ([v.nll for v in found], [v.source_gap for v in found], [v.encoder_spread for v in found])
             shown = [" ".join(f"{x:{form}}" for x in column) for column, form in zip(values, (".2f", ".2f", ".1g"), strict=True)]
-            rows.append([variant.title, *shown, f"{sum(v.looks for v in found)} of {len(found)}"])
-        parts.append(markdown([f"{depth}L-{depth}L", "validation nll", "source gap", "encoder spread", "look"], rows))
+            sound = [v for v in found if v.kind != FAILED]
+            rows.append([variant.title, *shown, f"{sum(v.source_gap >= LOOKS for v in sound)} of {len(sound)}"])
+        head = [f"{depth}L-{depth}L", "validation nll", "source gap", "encoder spread", "look"]
+        parts.append(markdown_table([head, *rows]))
     notes = (
         f"After {options.updates} updates, seeds {', '.join(map(str, options.seeds))}. Each line differs from the first in what it "
         f"names. nll in bits per token (word frequencies alone: {frequencies:.2f}). Source gap: bits per token that are lost with "
@@ -117,9 +126,9 @@ def describe(recipe: Recipe, options: Options, verdicts: Dict[Key, Verdict], fre
     return "\n\n".join([*parts, notes])
 
 
-def draw(recipe: Recipe, options: Options, held: Dict[Key, List[names.Measurement]]) -> Figure:
+def draw(plan: Plan, held: Dict[Key, List[names.Measurement]]) -> Figure:
     """Encoder spread above, source gap below, a column per group of variants: mean over seeds and their range."""
-    chosen = _variants(recipe)
+    options, chosen = plan.options, variants(plan)
     groups = list(dict.fromkeys(variant.group for variant in chosen.values() if variant.group))
     rows = [(depth, q) for depth in options.depths for q in (names.ENCODER_SPREAD, names.SOURCE_GAP)]
     figure, plots = panels(len(groups) * len(rows), columns=len(groups))
@@ -127,7 +136,7 @@ def draw(recipe: Recipe, options: Options, held: Dict[Key, List[names.Measuremen
     for axes, ((depth, quantity), group) in zip(plots, [(row, group) for row in rows for group in groups], strict=True):
         for number, (name, variant) in enumerate((n, v) for n, v in chosen.items() if v.group in ("", group)):
             curves = [
-                {m.update: max(m.value, 1e-6) for m in held[name, ("deepnorm", depth, seed)] if m.quantity == quantity}
+                {m.update: max(m.value, SMALLEST) for m in held[name, ("deepnorm", depth, seed)] if m.quantity == quantity}
                 for seed in options.seeds
             ]
             draw_band(axes, curves, variant.title, {**style(number), **({"color": "#000000"} if name == "base" else {})})
@@ -135,14 +144,6 @@ def draw(recipe: Recipe, options: Options, held: Dict[Key, List[names.Measuremen
         dress(axes, f"{group}, {depth}L-{depth}L", "updates", titles[quantity])
         axes.legend(frameon=False, fontsize=8)
     return figure
-
-
-def _variants(recipe: Recipe) -> Dict[str, Variant]:
-    return variants(float(recipe.training["lr"]), int(recipe.training["warmup-updates"]))
-
-
-def _cost(variant: Variant) -> int:
-    return variant.flags.get("update-freq", 1)
 
 
 def _name(key: Key) -> str:

@@ -11,7 +11,7 @@ from deepnet_fairseq.data.binarize import binary_prefix
 from deepnet_fairseq.evaluation.reporting.training_log import EPOCH, Curve, parse_line, read_curves
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements
-from deepnet_fairseq.stability.trials import GUARDED, NOT_FINITE, Outcome
+from deepnet_fairseq.stability.studies.trials import GUARDED, NOT_FINITE, Outcome
 
 LEARNS, DIVERGED, FAILED = "learns", "diverged", "failed"
 # A model has learnt something of its sentences if it is so much better than word frequencies are, in bits per token …
@@ -42,7 +42,10 @@ class Verdict:
 
 
 def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
-    """Judge a training that was to take so many updates; frequencies is what `unigram_nll` gives for its corpus."""
+    """Judge a training that was to take so many updates; frequencies is what `unigram_nll` gives for its corpus.
+
+    Raises DataError for measurements that cannot be read.
+    """
     curve = read_curves(outcome.log).validation_nll
     held = outcome.measurements()
     last = {m.quantity: m.value for m in held if m.stack == "model"}
@@ -74,7 +77,7 @@ def judge(outcome: Outcome, updates: int, frequencies: float) -> Verdict:
 
 
 def seconds_per_update(outcome: Outcome) -> float:
-    """Of the training steps alone, as fairseq measured them; NaN if the log does not say."""
+    """Of the training steps alone, measuring included, from fairseq's whole seconds per epoch; NaN if the log does not say."""
     if not outcome.log.is_file():
         return math.nan
     entries = filter(None, map(parse_line, outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()))
@@ -85,7 +88,7 @@ def seconds_per_update(outcome: Outcome) -> float:
 def unigram_nll(recipe: Recipe, subset: str = "valid") -> float:
     """Bits per token of a subset's target sides under the frequencies of the training text: all that a model knows which sees nothing.
 
-    Counts are those of the recipe's directions, with one added to each piece.
+    Counts are those of the recipe's directions, of their first 100,000 training lines each, with one added to each piece.
     """
     dictionary = Dictionary.load(str(recipe.dictionaries[0]))
     trained, wanted = (np.zeros(len(dictionary), np.int64) for _ in range(2))
@@ -105,7 +108,8 @@ def _counts(recipe: Recipe, subset: str, source: str, target: str, dictionary: D
         data = data_utils.load_indexed_dataset(str(prefix), dictionary)
         if data is None:  # a pair that is cut into fewer shards, or a direction without a dev set
             continue
-        for i in range(min(len(data), _MOST_LINES // len(recipe.data_folders))):
+        most = _MOST_LINES // len(recipe.data_folders) if subset == "train" else len(data)
+        for i in range(min(len(data), most)):
             counts += np.bincount(data[i], minlength=len(dictionary))
     return counts
 

@@ -1,8 +1,10 @@
-"""How far the model moves in its first updates, by depth and residual scheme: the measurement of DeepNet's Section 3.
+"""How far the model moves in its first updates, by depth and residual scheme: the measurement that DeepNet's Section 3 begins with.
 
-‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch of the corpus that stays, F the decoder's output, θ_i the weights after i updates.
+‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch of the corpus that stays, F the decoder's output, θ_i the weights after i updates. The
+paper does not divide; of a LayerNorm's output the denominator is one number at all depths.
 """
 
+import math
 from pathlib import Path
 from statistics import fmean
 from typing import Dict, List
@@ -10,23 +12,25 @@ from typing import Dict, List
 from matplotlib.figure import Figure
 
 from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.files import write_whole
 from deepnet_fairseq.evaluation.reporting.figures import write_png
-from deepnet_fairseq.recipe import Recipe
+from deepnet_fairseq.evaluation.reporting.grid import markdown_table
 from deepnet_fairseq.stability import measurements as names
-from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
-from deepnet_fairseq.stability.styles import NAMES, dress, panels, plain_ticks, scheme_style
-from deepnet_fairseq.stability.tables import markdown, significant, write_csv, write_text
-from deepnet_fairseq.stability.trials import Outcome, Trial
+from deepnet_fairseq.stability.studies.study import Case, Options, Plan, Study, case_name, cases, network
+from deepnet_fairseq.stability.studies.styles import NAMES, dress, panels, plain_ticks, scheme_style
+from deepnet_fairseq.stability.studies.tables import significant, write_csv
+from deepnet_fairseq.stability.studies.trials import Outcome, Trial
 
 Curve = Dict[int, float]  # by update
 
-# [paper] the learning rate and warm-up of all its small trainings: the first updates are the first steps of the warm-up.
+# [paper] learning rate and warm-up on IWSLT-14, where it measures this: the first updates are the first steps of the warm-up.
 EARLY = {"lr": 5e-4, "warmup-updates": 4000, "save-interval-updates": None, "disable-validation": True, "log-interval": 1}
 DEFAULTS = Options(depths=(6, 12, 25, 50, 100), schemes=("deepnorm", "post-ln"), seeds=(1, 2, 3), updates=20)
 
 
-def trials(recipe: Recipe, options: Options) -> List[Trial]:
+def trials(plan: Plan) -> List[Trial]:
     """One short training per case, measured at every update."""
+    options = plan.options
     measuring = {"stability-interval": 1, "stability-layers": True}
     return [
         Trial(case_name(case), {**EARLY, **measuring, **network(case, options.updates)}, case[1] * options.updates)
@@ -34,8 +38,9 @@ def trials(recipe: Recipe, options: Options) -> List[Trial]:
     ]
 
 
-def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
+def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     """Write model_updates.csv, layers.csv, .png and .md; return the table. Raises DataError if a training did not get to its end."""
+    options = plan.options
     held = {}
     for case in cases(options):
         outcome = outcomes[case_name(case)]
@@ -51,43 +56,49 @@ def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder
     write_png(draw(options, curves), folder / "model_updates.png")
     write_png(draw_layers(options, held), folder / "layers.png")
     text = describe(options, curves)
-    write_text(folder / "model_updates.md", text)
+    write_whole(folder / "model_updates.md", text + "\n")
     return text
 
 
 def describe(options: Options, curves: Dict[Case, Curve]) -> str:
-    """The table, and what it comes to."""
-    seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
-    header = ["model update after", *(f"{NAMES[s]} {d}L-{d}L" for s in options.schemes for d in (min(options.depths), max(options.depths)))]
-    shown = sorted({1, *range(5, options.updates + 1, 5), options.updates})
-    rows = [
-        [
-            f"{i} updates",
-            *(significant(_mean(options, curves, s, d, i)) for s in options.schemes for d in (min(options.depths), max(options.depths))),
-        ]
-        for i in shown
+    """The tables, and what they come to."""
+    shown = [(scheme, depth) for scheme in options.schemes for depth in _ends(options)]
+    head = ["model update after", *(f"{NAMES[scheme]} {depth}L-{depth}L" for scheme, depth in shown)]
+    by_update = [
+        [f"{i} update{'s' * (i > 1)}", *(significant(_mean(options, curves, *case, i)) for case in shown)]
+        for i in sorted({1, *range(5, options.updates + 1, 5), options.updates})
     ]
-    by_depth = [[NAMES[s], *(significant(_mean(options, curves, s, d, options.updates)) for d in options.depths)] for s in options.schemes]
-    text = [markdown(header, rows), markdown([f"after {options.updates}", *(f"{d}L-{d}L" for d in options.depths)], by_depth)]
-    if {"deepnorm", "post-ln"} <= set(options.schemes) and len(options.depths) > 1:
-        text.append(_compare(options, curves))
-    text.append(f"Model update: ‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch that stays, F the decoder's output; {seeds}.")
+    by_depth = [
+        [NAMES[scheme], *(significant(_mean(options, curves, scheme, depth, options.updates)) for depth in options.depths)]
+        for scheme in options.schemes
+    ]
+    head_by_depth = [f"after {options.updates}", *(f"{depth}L-{depth}L" for depth in options.depths)]
+    text = [markdown_table([head, *by_update]), markdown_table([head_by_depth, *by_depth])]
+    if {"deepnorm", "post-ln"} <= set(options.schemes):
+        text += [_compare(options, curves, depth) for depth in _ends(options)]
+    text.append(f"Model update: ‖F(x,θ_i) − F(x,θ_0)‖ / ‖F(x,θ_0)‖, x a batch that stays, F the decoder's output; {options.said_seeds}.")
     return "\n\n".join(text)
 
 
-def _compare(options: Options, curves: Dict[Case, Curve]) -> str:
-    shallow, deep = min(options.depths), max(options.depths)
-    parts = []
-    for depth in (shallow, deep):
-        singly = [
-            curves["post-ln", depth, s][i] / curves["deepnorm", deep, s][i] for s in options.seeds for i in range(1, options.updates + 1)
-        ]
-        means = [
-            _mean(options, curves, "post-ln", depth, i) / _mean(options, curves, "deepnorm", deep, i) for i in range(1, options.updates + 1)
-        ]
-        single = f" (of any one seed at any update: at least {min(singly):.2g} times)" if len(options.seeds) > 1 else ""
-        parts.append(f"{min(means):.2g} to {max(means):.2g} times less than the {depth}L-{depth}L Post-LN{single}")
-    return f"The {deep}L-{deep}L DeepNorm moved {' and '.join(parts)}, over updates 1 to {options.updates}."
+def _compare(options: Options, curves: Dict[Case, Curve], shallow: int) -> str:
+    """How far a Post-LN of some depth moves beside the deepest DeepNorm."""
+    deep, updates = max(options.depths), range(1, options.updates + 1)
+
+    def ratio(post_ln: float, deepnorm: float) -> float:
+        return post_ln / deepnorm if deepnorm else math.inf
+
+    means = [ratio(_mean(options, curves, "post-ln", shallow, i), _mean(options, curves, "deepnorm", deep, i)) for i in updates]
+    singly = [ratio(curves["post-ln", shallow, s][i], curves["deepnorm", deep, s][i]) for s in options.seeds for i in updates]
+    single = f"; of any one seed at any update, at least {min(singly):.2g} times" if len(options.seeds) > 1 else ""
+    return (
+        f"The {shallow}L-{shallow}L Post-LN moved {min(means):.2g} to {max(means):.2g} times as far as the {deep}L-{deep}L DeepNorm, over "
+        f"updates 1 to {options.updates}{single}."
+    )
+
+
+def _ends(options: Options) -> List[int]:
+    """The least and the greatest depth, or the only one."""
+    return sorted({min(options.depths), max(options.depths)})
 
 
 def draw(options: Options, curves: Dict[Case, Curve]) -> Figure:
@@ -96,7 +107,8 @@ def draw(options: Options, curves: Dict[Case, Curve]) -> Figure:
     for scheme in options.schemes:
         values = [_mean(options, curves, scheme, depth, options.updates) for depth in options.depths]
         by_depth.plot(options.depths, values, label=NAMES[scheme], **scheme_style(scheme))
-        for depth, filled in ((min(options.depths), False), (max(options.depths), True)):
+        for depth in _ends(options):
+            filled = depth == max(options.depths)
             updates = range(1, options.updates + 1)
             line = {**scheme_style(scheme), "markevery": max(1, options.updates // 8), "markerfacecolor": None if filled else "white"}
             label = f"{NAMES[scheme]} {depth}L-{depth}L"

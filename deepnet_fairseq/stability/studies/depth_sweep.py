@@ -7,54 +7,60 @@ from typing import Dict, List
 from matplotlib.figure import Figure
 
 from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.files import write_whole
 from deepnet_fairseq.evaluation.reporting.figures import write_png
+from deepnet_fairseq.evaluation.reporting.grid import markdown_table
 from deepnet_fairseq.network.residual import RESIDUALS
-from deepnet_fairseq.recipe import Recipe
-from deepnet_fairseq.stability.study import Case, Options, Study, case_name, cases, network
-from deepnet_fairseq.stability.styles import NAMES, draw_band, dress, panels, scheme_style
-from deepnet_fairseq.stability.tables import markdown, write_csv, write_text
-from deepnet_fairseq.stability.trials import Outcome, Trial
-from deepnet_fairseq.stability.verdict import DIVERGED, FAILED, Verdict, judge, seconds_per_update, summary, unigram_nll
+from deepnet_fairseq.stability.studies.study import Case, Options, Plan, Study, case_name, cases, network
+from deepnet_fairseq.stability.studies.styles import NAMES, draw_band, dress, panels, scheme_style
+from deepnet_fairseq.stability.studies.tables import write_csv
+from deepnet_fairseq.stability.studies.trials import Outcome, Trial
+from deepnet_fairseq.stability.studies.verdict import DIVERGED, FAILED, Verdict, judge, seconds_per_update, summary, unigram_nll
 
 DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=500)
 VALIDATIONS = 10  # over a training
 
 
-def trials(recipe: Recipe, options: Options) -> List[Trial]:
+def trials(plan: Plan) -> List[Trial]:
     """One training per case, with the config's learning rate; BranchNorm's schedule is as long as the warm-up."""
+    options, (_, warmup) = plan.options, plan.learning_rate()
     every = max(1, options.updates // VALIDATIONS)
     flags = {"save-interval-updates": every, "stability-interval": every}
-    branch_norm = {"branchnorm-updates": recipe.training["warmup-updates"]}
     return [
-        Trial(
-            case_name(case),
-            {**flags, **(branch_norm if case[0] == "branchnorm" else {}), **network(case, options.updates)},
-            case[1] * options.updates,
-        )
-        for case in cases(options)
+        Trial(case_name(case), {**flags, **network(case, options.updates, warmup)}, case[1] * options.updates) for case in cases(options)
     ]
 
 
-def write(recipe: Recipe, options: Options, outcomes: Dict[str, Outcome], folder: Path) -> str:
+def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     """Write sweep.csv, curves.csv, .png and .md; return the table. Raises DataError if every single run failed."""
-    frequencies = unigram_nll(recipe)
+    options, frequencies = plan.options, unigram_nll(plan.recipe)
     verdicts = {case: judge(outcomes[case_name(case)], options.updates, frequencies) for case in cases(options)}
     failed = [f"{case_name(case)}: {v.reason}" for case, v in verdicts.items() if v.kind == FAILED]
     if len(failed) == len(verdicts):
         raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
-    judged = ("verdict", "reason", "validation_nll", "source_gap", "encoder_spread", "seconds_per_update", "peak_gib")
+    judged = (
+        "verdict",
+        "reason",
+        "validation_nll",
+        "source_gap",
+        "encoder_spread",
+        "largest_step",
+        "seconds_per_update",
+        "seconds",
+        "peak_gib",
+    )
     header = ("scheme", "layers_per_side", "seed", *judged)
     rows = []
     for case, v in verdicts.items():
         o = outcomes[case_name(case)]
-        figures = (v.nll, v.source_gap, v.encoder_spread, seconds_per_update(o), o.peak_memory)
+        figures = (v.nll, v.source_gap, v.encoder_spread, v.largest_step, seconds_per_update(o), o.seconds, o.peak_memory)
         rows.append((*case, v.kind, v.reason, *(f"{value:.4g}" for value in figures)))
     write_csv(folder / "sweep.csv", header, rows)
     curves = [(*case, update, nll) for case, v in verdicts.items() for update, nll in v.curve.items()]
     write_csv(folder / "curves.csv", (*header[:3], "update", "validation_nll"), curves)
     write_png(draw(options, verdicts, frequencies), folder / "sweep.png")
     text = describe(options, verdicts, frequencies, failed) + "\n\n" + describe_cost(options, outcomes)
-    write_text(folder / "sweep.md", text)
+    write_whole(folder / "sweep.md", text + "\n")
     return text
 
 
@@ -65,14 +71,14 @@ def describe(options: Options, verdicts: Dict[Case, Verdict], frequencies: float
         [NAMES[scheme], *(summary([verdicts[scheme, depth, seed] for seed in options.seeds]) for depth in options.depths)]
         for scheme in options.schemes
     ]
-    seeds = f"mean over seeds {', '.join(map(str, options.seeds))}" if len(options.seeds) > 1 else f"seed {options.seeds[0]}"
     notes = (
-        f"Validation nll in bits per token after {options.updates} updates, {seeds}; word frequencies alone: {frequencies:.2f}. "
+        f"Validation nll in bits per token after {options.updates} updates, {options.said_seeds}; word frequencies alone: "
+        f"{frequencies:.2f}. "
         "D: diverged, that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says "
         "nothing of the model. *: the model does not look at its source, so that this is a language model's loss."
     )
     reasons = [f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}" for case, v in verdicts.items() if v.kind == DIVERGED]
-    parts = [markdown(header, rows), notes]
+    parts = [markdown_table([header, *rows]), notes]
     for title, lines in (("Diverged:", reasons), ("Failed:", failed)):
         if lines:
             parts.append("\n".join([title, "", *(f"- {line}" for line in lines)]))
@@ -86,7 +92,7 @@ def describe_cost(options: Options, outcomes: Dict[str, Outcome]) -> str:
         found = [outcomes[case_name(case)] for case in cases(options) if case[1] == depth]
         seconds = [s for s in map(seconds_per_update, found) if s == s]
         rows.append([f"{depth}L-{depth}L", f"{fmean(seconds):.2g}" if seconds else "", f"{fmean(o.peak_memory for o in found):.2f}"])
-    return markdown(["", "seconds per update", "GiB of memory"], rows)
+    return markdown_table([["", "seconds per update", "GiB of memory"], *rows])
 
 
 def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) -> Figure:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -18,6 +18,8 @@ import torch
 from tqdm import tqdm
 
 from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.evaluation.files import write_whole
+from deepnet_fairseq.flags import is_given
 from deepnet_fairseq.parallel import usable_cores
 from deepnet_fairseq.recipe import Recipe
 from deepnet_fairseq.stability import measurements
@@ -27,16 +29,21 @@ from deepnet_fairseq.stability.measurements import Measurement
 NOT_FINITE = re.compile(r"gradients are Nan/Inf|Minimum loss scale reached|Function '\w+' returned nan")
 GUARDED = re.compile(r"stopped at update \d+: .*")
 
+CRASH = "crash.pt"
 FLAGS_FOR_ALL = {"no-save": True, "tensorboard-logdir": None, "keep-interval-updates": None, "no-epoch-checkpoints": None}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training. Args: name: of its folder; flags: fairseq-train's that differ from the config, None for left out."""
+    """One training.
+
+    Args: name: of its folder; flags: fairseq-train's that differ from the config, None for left out; work: how long it takes compared
+    with the others, such as layers times updates.
+    """
 
     name: str
-    flags: Dict[str, Any] = field(hash=False)
-    work: float = 1.0  # how long it takes, compared with the others
+    flags: Dict[str, Any]
+    work: float = 1.0
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Outcome:
     command: List[str]
     status: int  # exit status, negative for a signal
     seconds: float
-    peak_memory: float  # GiB of the process
+    peak_memory: float  # GiB of the process, on a GPU machine its host memory (Linux: ru_maxrss is in KiB)
     folder: str = ""
 
     @property
@@ -84,7 +91,7 @@ def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: i
     running = _Running()
     outcomes: Dict[str, Outcome] = {}
     longest_first = sorted(trials, key=lambda trial: -trial.work)
-    with tqdm(total=round(sum(t.work for t in trials)), desc=folder.name, unit="layer", unit_scale=True, mininterval=1) as bar:
+    with tqdm(total=round(sum(t.work for t in trials)), desc=folder.name, unit="layer-update", unit_scale=True, mininterval=1) as bar:
         with ThreadPoolExecutor(workers) as pool, running.killed_on_exit():
             jobs = {pool.submit(_run, recipe, trial, folder / trial.name, workers, extra, running): trial for trial in longest_first}
             for job in as_completed(jobs):
@@ -97,7 +104,7 @@ def run_trials(recipe: Recipe, trials: Sequence[Trial], folder: Path, workers: i
 def command_of(recipe: Recipe, trial: Trial, folder: Path, extra: Sequence[str] = ()) -> List[str]:
     """The whole fairseq-train command of a trial; extra: flags that win over all others."""
     training = {**recipe.training, **FLAGS_FOR_ALL, **trial.flags}
-    if "--optimizer" in extra[:-1] and extra[extra.index("--optimizer") + 1] != "adam":
+    if is_given("optimizer", extra) and not {"--optimizer=adam", "adam"} & set(extra):
         training = {name: value for name, value in training.items() if not name.startswith("adam-")}  # others know no such flags
     with_flags = replace(recipe, training=training, work_dir=folder)
     batch = with_flags.batch()
@@ -147,7 +154,7 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
     if running.stopped.is_set():
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    for old in ("outcome.json", "train.log", measurements.FILE_NAME, "checkpoint_last.pt", "checkpoint_best.pt"):
+    for old in ("outcome.json", "train.log", measurements.FILE_NAME, "checkpoint_last.pt", "checkpoint_best.pt", CRASH):
         (folder / old).unlink(missing_ok=True)
     threads = str(max(1, usable_cores() // workers))
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -166,10 +173,9 @@ def _run(recipe: Recipe, trial: Trial, folder: Path, workers: int, extra: Sequen
         del running.processes[process.pid]
         if running.stopped.is_set():
             return None
+    (folder / CRASH).unlink(missing_ok=True)  # fairseq saves a model whose numbers are no longer finite
     outcome = Outcome(command, process.returncode, time.monotonic() - start, usage.ru_maxrss / 2**20)
     held = asdict(outcome)
     del held["folder"]
-    beside = folder / "outcome.json.partial"
-    beside.write_text(json.dumps(held, indent=1))
-    os.replace(beside, record)
+    write_whole(record, json.dumps(held, indent=1))
     return replace(outcome, folder=str(folder))
