@@ -308,3 +308,10 @@ def test_of_two_processes_the_first_measures_and_its_guard_stops_both(toy: Recip
     for key in one:
         if key[0] <= 3:
             assert two[key] == pytest.approx(one[key], rel=1e-3, abs=1e-5), key
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_a_norm_is_taken_in_single_precision(dtype: torch.dtype) -> None:
+    tensors = [torch.full((64,), 3e4, dtype=dtype), torch.full((36,), 3e4, dtype=dtype)]  # norm 3e5: no half-precision number
+    assert monitor._norm(tensors) == pytest.approx(10 * tensors[0][0].item())
+    assert monitor._norm([]) == 0.0

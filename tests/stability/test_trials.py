@@ -40,6 +40,16 @@ def test_the_command_is_the_configs_with_the_trials_flags_and_then_the_callers(t
     assert {name: flag(command, name) for name in expected} == expected
 
 
+OPTIMIZERS = [["--optimizer", "sgd"], ["--optimizer=sgd"], ["--optimizer", "adam"], ["--optimizer=adam"], []]
+
+
+@pytest.mark.parametrize("extra", OPTIMIZERS, ids=" ".join)
+def test_adams_settings_are_for_adam_alone(toy: Recipe, tmp_path: Path, extra: List[str]) -> None:
+    command = command_of(toy, Trial("a", {"adam-eps": 1e-4}), tmp_path, extra)
+    assert flag(command, "optimizer") == ("sgd" if any("sgd" in word for word in extra) else "adam")
+    assert ("--adam-eps" in command) == (flag(command, "optimizer") == "adam")
+
+
 BATCHES = [({}, 300, [1]), ({"update-freq": 4}, 300, [4]), ({"max-tokens": 50}, 50, [6])]
 
 

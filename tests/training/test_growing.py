@@ -90,7 +90,7 @@ def test_training_begins_with_the_loss_that_the_shallow_model_ended_with(toy: Pa
     assert [entry["num_updates"] for entry in after["optimizer_history"]][-2:] == [1, 3]
 
 
-def test_two_machines_write_the_same_file(toy: Path, shallow: Path) -> None:
+def test_the_same_seed_gives_the_same_file(toy: Path, shallow: Path) -> None:
     states = []
     for folder in ("one", "two"):
         train_here(toy, *DEEP, *STANDSTILL, "--save-dir", folder, "--grow-from", shallow)
@@ -146,3 +146,16 @@ def test_what_cannot_grow_is_one_line_that_names_it_and_leaves_nothing(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (toy / "absent").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(toy: Path, shallow: Path, capsys: pytest.CaptureFixture) -> None:
+    (toy / "in the way").write_text("a file")
+    assert train_here(toy, *DEEP, "--save-dir", "in the way/checkpoints", "--grow-from", shallow) == (1, [])
+    error = capsys.readouterr().err
+    assert "in the way/checkpoints/grown.pt cannot be written" in error and error.count("\n") == 1
+
+
+def test_a_flag_that_the_task_refuses_is_named_and_not_the_checkpoint(toy: Path, shallow: Path, capsys: pytest.CaptureFixture) -> None:
+    assert train_here(toy, *DEEP, "--save-dir", "absent", "--stability-interval", "0", "--grow-from", shallow) == (1, [])
+    error = capsys.readouterr().err
+    assert "--stability-interval is 0" in error and "grow" not in error.replace("grow-from", "") and error.count("\n") == 1
