@@ -25,7 +25,7 @@ from deepnet_fairseq.stability.studies.verdict import FAILED, LOOKS, Verdict, ju
 DEFAULTS = Options(depths=(18,), schemes=("deepnorm",), seeds=(1, 2, 3), updates=350)
 MEASUREMENTS = 14  # over a training
 SHORT_WARMUP = 100
-SMALLEST = 1e-6  # that is drawn: a gap may be negative
+SMALLEST = {names.ENCODER_SPREAD: 1e-6, names.SOURCE_GAP: 1e-4}  # that is drawn: a gap may be negative
 
 Key = Tuple[str, Case]  # variant, case
 
@@ -111,8 +111,10 @@ def describe(plan: Plan, verdicts: Dict[Key, Verdict], frequencies: float) -> st
         rows = []
         for name, variant in variants(plan).items():
             found = [verdicts[name, ("deepnorm", depth, seed)] for seed in options.seeds]
-            values = ([v.nll for v in found], [v.source_gap for v in found], [v.encoder_spread for v in found])
-            shown = [" ".join(f"{x:{form}}" for x in column) for column, form in zip(values, (".2f", ".2f", ".1g"), strict=True)]
+            nlls, gaps = (
+                " ".join(f"{round(x, 2) + 0.0:.2f}" for x in column) for column in ([v.nll for v in found], [v.source_gap for v in found])
+            )
+            shown = (nlls, gaps, " ".join(f"{v.encoder_spread:.1g}" for v in found))
             sound = [v for v in found if v.kind != FAILED]
             rows.append([variant.title, *shown, f"{sum(v.source_gap >= LOOKS for v in sound)} of {len(sound)}"])
         head = [f"{depth}L-{depth}L", "validation nll", "source gap", "encoder spread", "look"]
@@ -135,14 +137,13 @@ def draw(plan: Plan, held: Dict[Key, List[names.Measurement]]) -> Figure:
     titles = {names.ENCODER_SPREAD: "encoder spread", names.SOURCE_GAP: "source gap (bits per token)"}
     for axes, ((depth, quantity), group) in zip(plots, [(row, group) for row in rows for group in groups], strict=True):
         for number, (name, variant) in enumerate((n, v) for n, v in chosen.items() if v.group in ("", group)):
-            curves = [
-                {m.update: max(m.value, SMALLEST) for m in held[name, ("deepnorm", depth, seed)] if m.quantity == quantity}
-                for seed in options.seeds
-            ]
+            of_seeds = [held[name, ("deepnorm", depth, seed)] for seed in options.seeds]
+            curves = [{m.update: max(m.value, SMALLEST[quantity]) for m in found if m.quantity == quantity} for found in of_seeds]
             draw_band(axes, curves, variant.title, {**style(number), **({"color": "#000000"} if name == "base" else {})})
         axes.set_yscale("log")
         dress(axes, f"{group}, {depth}L-{depth}L", "updates", titles[quantity])
-        axes.legend(frameon=False, fontsize=8)
+        if quantity == rows[-1][1]:
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=9)
     return figure
 
 
