@@ -102,9 +102,8 @@ def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) ->
         for scheme in options.schemes:
             draw_band(axes, [verdicts[scheme, depth, seed].curve for seed in options.seeds], NAMES[scheme], scheme_style(scheme))
         axes.axhline(frequencies, color="#8a8f96", linewidth=0.8)
-        axes.annotate(
-            "word frequencies", (0.01, frequencies), xycoords=axes.get_yaxis_transform(), fontsize=8, color="#555b63", va="bottom"
-        )
+        place = {"xycoords": axes.get_yaxis_transform(), "ha": "right", "va": "top"}  # x from 0 to 1 over the plot
+        axes.annotate("word frequencies", (0.99, frequencies - 0.1), fontsize=8, color="#555b63", **place)
         dress(axes, f"{depth}L-{depth}L", "updates", "validation nll (bits per token)")
         axes.set_ylim(0, frequencies * 1.6)
     plots[0].legend(frameon=False, fontsize=8, ncols=2)
