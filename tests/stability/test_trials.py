@@ -147,7 +147,10 @@ def test_a_damaged_file_of_measurements_is_named(tmp_path: Path) -> None:
 
 
 CALLER = """
+import signal
 import sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from pathlib import Path
 from deepnet_fairseq.recipe import load_recipe
 from deepnet_fairseq.stability.studies.trials import Trial, run_trials
