@@ -9,7 +9,7 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["deepnet_fairseq", "deepnet_fairseq.*"]),
-    package_data={"deepnet_fairseq.evaluation": ["reporting/templates/*", "scoring/published/*.tsv"]},
+    package_data={"deepnet_fairseq.evaluation": ["report/templates/*", "score/published/*.tsv"]},
     install_requires=[
         # Not on PyPI: PyPI's 0.12.2 with the edits of scripts/fairseq_edits.
         "fairseq==0.12.2+deepnet.1",

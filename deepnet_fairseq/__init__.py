@@ -7,8 +7,12 @@ ImportError, with the command that mends it, on any other.
 
 try:
     from fairseq.version import __version__ as _fairseq_version
-except Exception as error:  # stock fairseq fails on import in several ways, none of which says what to do
-    raise ImportError(f"fairseq cannot be imported ({error}); run scripts/setup.sh, which builds and installs it") from error
+except (
+    Exception
+) as error:  # stock fairseq fails on import in several ways, none of which says what to do
+    raise ImportError(
+        f"fairseq cannot be imported ({error}); run scripts/setup.sh, which builds and installs it"
+    ) from error
 
 if "+deepnet." not in _fairseq_version:
     raise ImportError(

@@ -31,7 +31,7 @@ main() {
       ;;
   esac
   python=$(find_python "$root")
-  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "deepnet_fairseq.benchmarks.$1" "${@:2}"
+  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "benchmarks.$1" "${@:2}"
 }
 
 main "$@"

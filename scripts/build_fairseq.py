@@ -54,9 +54,22 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def parse_arguments(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True, help="folder that keeps the source distribution and the wheels")
-    parser.add_argument("--sdist", type=Path, help=f"a {SDIST} that was fetched before, instead of asking pip for it")
-    parser.add_argument("--check", action="store_true", help="build nothing; fail if the wheel is missing and could not be compiled")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder that keeps the source distribution and the wheels",
+    )
+    parser.add_argument(
+        "--sdist",
+        type=Path,
+        help=f"a {SDIST} that was fetched before, instead of asking pip for it",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="build nothing; fail if the wheel is missing and could not be compiled",
+    )
     return parser.parse_args(arguments)
 
 
@@ -79,13 +92,18 @@ def check_compiler() -> None:
     """
     command = (os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++").split()
     if shutil.which(command[0]) is None:
-        raise BuildError(f"no C++ compiler: {command[0]!r} is not on the PATH; install one (Debian: apt install g++) or set CXX")
+        raise BuildError(
+            f"no C++ compiler: {command[0]!r} is not on the PATH; install one (Debian: apt install g++) or set CXX"
+        )
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "check.cpp"
         source.write_text("#include <Python.h>\n#include <map>\n")
         include = sysconfig.get_path("include")
         done = subprocess.run(
-            [*command, f"-I{include}", "-fsyntax-only", str(source)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [*command, f"-I{include}", "-fsyntax-only", str(source)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
     if done.returncode != 0:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -123,8 +141,27 @@ def build(output: Path, sdist: Optional[Path]) -> Path:
 def install_tools(tools: Path) -> Path:
     """Make the folder `tools` an environment that holds `BUILD_TOOLS` and nothing else; return the folder of its modules."""
     run([sys.executable, "-m", "venv", "--without-pip", str(tools)])
-    modules = run([str(tools / "bin" / "python"), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
-    run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", modules, *BUILD_TOOLS])
+    modules = run(
+        [
+            str(tools / "bin" / "python"),
+            "-I",
+            "-c",
+            "import sysconfig; print(sysconfig.get_path('purelib'))",
+        ]
+    ).strip()
+    run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--target",
+            modules,
+            *BUILD_TOOLS,
+        ]
+    )
     return Path(modules)
 
 
@@ -143,15 +180,32 @@ def fetch_sdist(output: Path, sdist: Optional[Path], modules: Path) -> Path:
             # pip reads the metadata of what it downloads, with setuptools; the user's environment need not have one.
             paths = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
             run(
-                [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-                + ["--no-binary", "fairseq", "--no-build-isolation", "--dest", folder, "fairseq==0.12.2"],
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ]
+                + [
+                    "--no-binary",
+                    "fairseq",
+                    "--no-build-isolation",
+                    "--dest",
+                    folder,
+                    "fairseq==0.12.2",
+                ],
                 environment={"PYTHONPATH": os.pathsep.join(paths)},
             )
         else:
             shutil.copyfile(sdist, Path(folder) / SDIST)
         found = sha256(Path(folder) / SDIST)
         if found != SDIST_SHA256:
-            raise BuildError(f"{sdist or SDIST} is not fairseq 0.12.2 as PyPI has it: sha256 {found}, expected {SDIST_SHA256}")
+            raise BuildError(
+                f"{sdist or SDIST} is not fairseq 0.12.2 as PyPI has it: sha256 {found}, expected {SDIST_SHA256}"
+            )
         return move_into(Path(folder) / SDIST, output)
 
 
@@ -180,7 +234,9 @@ def move_into(path: Path, folder: Path) -> Path:
     return folder / path.name
 
 
-def run(command: List[str], cwd: Optional[Path] = None, environment: Optional[Dict[str, str]] = None) -> str:
+def run(
+    command: List[str], cwd: Optional[Path] = None, environment: Optional[Dict[str, str]] = None
+) -> str:
     """Run a command and return what it printed.
 
     Raises:
@@ -197,7 +253,9 @@ def run(command: List[str], cwd: Optional[Path] = None, environment: Optional[Di
         errors="replace",
     )
     if done.returncode != 0:
-        raise BuildError(f"`{' '.join(command)}` failed with status {done.returncode}:\n{done.stdout[-3000:].strip()}")
+        raise BuildError(
+            f"`{' '.join(command)}` failed with status {done.returncode}:\n{done.stdout[-3000:].strip()}"
+        )
     return done.stdout
 
 

@@ -32,18 +32,18 @@ check_call() {
   fi
 }
 
-# run_module NAME SCRIPT ARGUMENTS...: python -m deepnet_fairseq.commands.NAME ARGUMENTS
+# run_module MODULE SCRIPT ARGUMENTS...: python -m MODULE ARGUMENTS
 run_module() {
   local name=$1 script=$2 root python
   shift 2
   root=$(cd "$(dirname "$script")/.." && pwd)
   python=$(find_python "$root")
-  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "deepnet_fairseq.commands.$name" "$@"
+  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m "$name" "$@"
 }
 
 # run_command NAME SCRIPT CONFIG ARGUMENTS...: the same behind --help, a usage check and one that the config is there.
 run_command() {
   check_call "${@:2}"
   [[ -f $3 ]] || fail "$3: no such config"
-  run_module "$@"
+  run_module "deepnet_fairseq.commands.$1" "${@:2}"
 }

@@ -33,7 +33,11 @@ def main(arguments: List[str]) -> int:
         "record": lambda: record(Path(positional[1]), tests),
         "repair": repair,
     }
-    if not positional or positional[0] not in actions or len(positional) != (2 if positional[0] in ("current", "record") else 1):
+    if (
+        not positional
+        or positional[0] not in actions
+        or len(positional) != (2 if positional[0] in ("current", "record") else 1)
+    ):
         print(__doc__, file=sys.stderr)
         return 2
     return 0 if actions[positional[0]]() else 1
@@ -59,7 +63,11 @@ def record(project: Path, tests: bool) -> bool:
 
 def state(project: Path) -> str:
     """Return a hash of all that decides what gets installed."""
-    parts = [fairseq_edits.fingerprint(), str(project.resolve()), (project / "setup.py").read_text()]
+    parts = [
+        fairseq_edits.fingerprint(),
+        str(project.resolve()),
+        (project / "setup.py").read_text(),
+    ]
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()
 
 
@@ -67,22 +75,32 @@ def has_fairseq() -> bool:
     """Tell whether the installed fairseq is ours, with the edits as they are today."""
     if version_of("fairseq") != fairseq_edits.VERSION:
         return False
-    package = importlib.util.find_spec("fairseq")  # finds it without importing it, and torch with it
+    package = importlib.util.find_spec(
+        "fairseq"
+    )  # finds it without importing it, and torch with it
     if package is None or package.origin is None:
         return False
     edits = Path(package.origin).with_name("edits.py")
-    return edits.is_file() and f'"{fairseq_edits.fingerprint()}"' in edits.read_text(encoding="utf-8")
+    return edits.is_file() and f'"{fairseq_edits.fingerprint()}"' in edits.read_text(
+        encoding="utf-8"
+    )
 
 
 def has_torch() -> bool:
     """Tell whether a torch is installed that fairseq's edits were made for."""
     numbers = version_of("torch").split(".")[:2]
-    return len(numbers) == 2 and all(number.isdigit() for number in numbers) and tuple(map(int, numbers)) >= OLDEST_TORCH
+    return (
+        len(numbers) == 2
+        and all(number.isdigit() for number in numbers)
+        and tuple(map(int, numbers)) >= OLDEST_TORCH
+    )
 
 
 def unmet(package: str, extra: str) -> List[str]:
     """Return what `package`, with `extra`, and all that it needs ask for and do not find."""
-    from pip._vendor.packaging.requirements import Requirement  # setup.sh has made sure that pip is there
+    from pip._vendor.packaging.requirements import (
+        Requirement,  # setup.sh has made sure that pip is there
+    )
 
     if not version_of(package):
         return [package]
@@ -91,10 +109,14 @@ def unmet(package: str, extra: str) -> List[str]:
         name, wanted_extra = waiting.pop()
         for text in metadata.requires(name) or []:
             requirement = Requirement(text)
-            if text in seen or (requirement.marker and not requirement.marker.evaluate({"extra": wanted_extra})):
+            if text in seen or (
+                requirement.marker and not requirement.marker.evaluate({"extra": wanted_extra})
+            ):
                 continue
             seen.add(text)
-            if requirement.specifier.contains(version_of(requirement.name) or "0", prereleases=True) and version_of(requirement.name):
+            if requirement.specifier.contains(
+                version_of(requirement.name) or "0", prereleases=True
+            ) and version_of(requirement.name):
                 waiting.append((requirement.name, ""))
             else:
                 missing.append(text)

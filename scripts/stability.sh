@@ -11,7 +11,7 @@
 # `scripts/stability.sh STUDY --help` lists the options: depths, residual schemes, seeds, updates, config. A study is many short trainings
 # by fairseq-train, as many at a time as there are cores, with a thread each; flags after -- go to all of them. One that has finished is
 # not run again. Tables (.md, .csv), figures (.png) and a folder for each training go to runs/stability/STUDY, the main table to stdout,
-# progress to stderr. The text is that of configs/stability.yaml, made from Unicode CLDR, unless --config names another; it is prepared
+# progress to stderr. The text is that of experiments/configs/stability.yaml, made from Unicode CLDR, unless --config names another; it is prepared
 # first if it is not.
 #
 # A training of one's own is measured in the same way with fairseq-train's --stability-interval, --stability-layers, --stability-guard.
@@ -28,7 +28,7 @@ main() {
     print_header "$0"
     exit 0
   fi
-  run_module stability "$0" "$@"
+  run_module experiments.stability "$0" "$@"
 }
 
 main "$@"

@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from deepnet_fairseq.data.jobs import log_messages_alone
-from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.evaluation import EvaluationError
-from deepnet_fairseq.evaluation.comparison.compare import Options, compare
-from deepnet_fairseq.evaluation.comparison.result import Comparison
-from deepnet_fairseq.evaluation.comparison.tables import as_text
-from deepnet_fairseq.evaluation.comparison.write import write_comparison
-from deepnet_fairseq.evaluation.config import METRICS
-from deepnet_fairseq.evaluation.scoring.significance import BOOTSTRAP, NONE, TESTS
+from deepnet_fairseq.errors import DataError, EvaluationError
+from deepnet_fairseq.evaluation.compare.compare import Options, compare
+from deepnet_fairseq.evaluation.compare.result import Comparison
+from deepnet_fairseq.evaluation.compare.tables import as_text
+from deepnet_fairseq.evaluation.compare.write import write_comparison
+from deepnet_fairseq.evaluation.score.config import METRICS
+from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
+from deepnet_fairseq.logging import log_messages_alone
 
 COMPARISONS = Path("runs/comparisons")
 LONGEST_NAME = 80  # characters, of up to 3 bytes each
@@ -29,7 +28,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         parser.error(complaint)
     log_messages_alone()
     try:
-        how = Options(options.metrics, options.test, options.samples or 0, options.workers, options.examples)
+        how = Options(
+            options.metrics, options.test, options.samples or 0, options.workers, options.examples
+        )
         comparison = compare(options.runs, how)
         written = write_comparison(comparison, options.output or default_folder(comparison))
     except (EvaluationError, DataError, OSError) as error:
@@ -44,16 +45,54 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="compare.sh", description="Compare two or more runs with the first.", allow_abbrev=False)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder or scores.json, or a folder of hypotheses")
-    parser.add_argument("--test", choices=(*TESTS, NONE), default=BOOTSTRAP, help="sacrebleu's paired test (default: %(default)s)")
-    parser.add_argument("--samples", type=int, metavar="N", help="of the test (default: sacrebleu's, 1000 and 10000)")
-    parser.add_argument(
-        "--metrics", nargs="+", choices=METRICS, default=[], metavar="METRIC", help="the ones to test; the first decides (default: BLEU)"
+    parser = argparse.ArgumentParser(
+        prog="compare.sh",
+        description="Compare two or more runs with the first.",
+        allow_abbrev=False,
     )
-    parser.add_argument("--examples", type=int, default=8, metavar="N", help="sentences shown (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help=f"where to write (default: {COMPARISONS}/ and the names)")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder or scores.json, or a folder of hypotheses",
+    )
+    parser.add_argument(
+        "--test",
+        choices=(*TESTS, NONE),
+        default=BOOTSTRAP,
+        help="sacrebleu's paired test (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="of the test (default: sacrebleu's, 1000 and 10000)",
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=METRICS,
+        default=[],
+        metavar="METRIC",
+        help="the ones to test; the first decides (default: BLEU)",
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=8,
+        metavar="N",
+        help="sentences shown (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"where to write (default: {COMPARISONS}/ and the names)",
+    )
     return parser
 
 

@@ -8,40 +8,84 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from deepnet_fairseq.data.jobs import log_messages_alone
-from deepnet_fairseq.data.layout import DataError, Pair, count_lines, parse_pair
+from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, read_checkpoint
+from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe, load_recipe
 from deepnet_fairseq.data.manifest import MANIFEST_NAME
-from deepnet_fairseq.evaluation import EvaluationError
-from deepnet_fairseq.evaluation.assemble import Origin, assemble, check_scoring
-from deepnet_fairseq.evaluation.average import RECORD, average_newest, find_newest, read_checkpoint
-from deepnet_fairseq.evaluation.decoding.crew import choose_devices
-from deepnet_fairseq.evaluation.decoding.decode import decode_all
-from deepnet_fairseq.evaluation.decoding.hypotheses import Hypotheses, SpecialLines, hypothesis_file
-from deepnet_fairseq.evaluation.decoding.settings import parse_command
-from deepnet_fairseq.evaluation.direction import Direction
-from deepnet_fairseq.evaluation.reporting.report import Report
-from deepnet_fairseq.evaluation.reporting.tables import as_text
-from deepnet_fairseq.evaluation.reporting.write import write_report
+from deepnet_fairseq.errors import DataError, EvaluationError, RecipeError
+from deepnet_fairseq.evaluation.decode.decode import decode_all
+from deepnet_fairseq.evaluation.decode.direction import Direction
+from deepnet_fairseq.evaluation.decode.generation_args import parse_command
+from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines, hypothesis_file
+from deepnet_fairseq.evaluation.decode.workers import choose_devices
+from deepnet_fairseq.evaluation.report.build_report import Origin, assemble, check_scoring
+from deepnet_fairseq.evaluation.report.report import Report
+from deepnet_fairseq.evaluation.report.tables import as_text
+from deepnet_fairseq.evaluation.report.write import write_report
+from deepnet_fairseq.io import count_lines
+from deepnet_fairseq.languages import Pair, parse_pair
+from deepnet_fairseq.logging import log_messages_alone
 from deepnet_fairseq.parallel import usable_cores
-from deepnet_fairseq.recipe import FORMAT_FLAGS, Recipe, RecipeError, load_recipe
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
 
 # What the table is made of; a caller's value would have its scores stand under a wrong name.
 FIXED = (
-    *("path", "source_lang", "target_lang", "gen_subset", "results_path", "data", "task", "user_dir", "langs", "lang_pairs"),
-    *("post_process", *(flag.replace("-", "_") for flag in FORMAT_FLAGS if not flag.startswith("max-"))),
+    *(
+        "path",
+        "source_lang",
+        "target_lang",
+        "gen_subset",
+        "results_path",
+        "data",
+        "task",
+        "user_dir",
+        "langs",
+        "lang_pairs",
+    ),
+    *(
+        "post_process",
+        *(flag.replace("-", "_") for flag in FORMAT_FLAGS if not flag.startswith("max-")),
+    ),
 )
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Evaluate a config's model and print its table. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="evaluate.sh", description="Translate and score every test set of a config.", allow_abbrev=False)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="evaluate this one, instead of the mean of the newest ones")
-    parser.add_argument("--hypotheses", type=Path, metavar="FOLDER", help="score another system's: a file such as de-en.en per direction")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="for results, instead of evaluation/ in the config's work_dir")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that translate, one model each; default: one per GPU, else one")
+    parser = argparse.ArgumentParser(
+        prog="evaluate.sh",
+        description="Translate and score every test set of a config.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="a YAML file, such as configs/cldr_quickstart.yaml",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="evaluate this one, instead of the mean of the newest ones",
+    )
+    parser.add_argument(
+        "--hypotheses",
+        type=Path,
+        metavar="FOLDER",
+        help="score another system's: a file such as de-en.en per direction",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="for results, instead of evaluation/ in the config's work_dir",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that translate, one model each; default: one per GPU, else one",
+    )
     options, caller_flags = parser.parse_known_args(arguments)
     log_messages_alone()  # --log-format and tqdm show fairseq's progress all the same
     try:
@@ -55,7 +99,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f"evaluate.sh: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("evaluate.sh: interrupted; run it again to go on with the directions that are not finished", file=sys.stderr)
+        print(
+            "evaluate.sh: interrupted; run it again to go on with the directions that are not finished",
+            file=sys.stderr,
+        )
         return 130
     print(as_text(found.report))
     print(f"\nwritten: {', '.join(map(str, [*written, found.report.hypotheses]))}")
@@ -86,7 +133,9 @@ def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
     except EvaluationError as error:
         return str(error)
     changed = [name for name in FIXED if getattr(ours, name, None) != getattr(theirs, name, None)]
-    return f"--{changed[0].replace('_', '-')} follows from the config; leave it out" if changed else ""
+    return (
+        f"--{changed[0].replace('_', '-')} follows from the config; leave it out" if changed else ""
+    )
 
 
 class _Found(NamedTuple):
@@ -106,27 +155,48 @@ def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]
         origin = Origin(options.output.resolve().name, str(recipe.path), "", [], "")
         return _Found(_report(recipe, found, pairs, origin, options.workers), folder, None)
     check_model(recipe, options.checkpoint)
-    model = options.checkpoint or average_newest(recipe.checkpoint_dir, recipe.evaluation.average_checkpoints)
+    model = options.checkpoint or average_newest(
+        recipe.checkpoint_dir, recipe.evaluation.average_checkpoints
+    )
     a, b = recipe.directions[0].split("-")
     wants_cpu = parse_command([*recipe.generation_command(a, b, model), *caller_flags]).cpu
     devices = choose_devices(options.workers, wants_cpu)
 
     def command_for(direction: Direction) -> List[str]:
         cpu = devices[0] == "cpu" and not wants_cpu
-        return [*recipe.generation_command(direction.source, direction.target, model, cpu, direction.subset), *caller_flags]
+        return [
+            *recipe.generation_command(
+                direction.source, direction.target, model, cpu, direction.subset
+            ),
+            *caller_flags,
+        ]
 
     directions = recipe.test_directions
     decoding = shlex.join(command_for(directions[0]))
     logger.info("the same hypotheses, one direction at a time: %s", decoding)
-    found = decode_all(directions, command_for, model, recipe.corpus_dir, recipe.vocabulary_dir, folder / "hypotheses", devices)
+    found = decode_all(
+        directions,
+        command_for,
+        model,
+        recipe.corpus_dir,
+        recipe.vocabulary_dir,
+        folder / "hypotheses",
+        devices,
+    )
     origin = Origin(recipe.name, str(recipe.path), str(model), _averaged_from(model), decoding)
-    return _Found(_report(recipe, found, pairs, origin, options.workers), folder, recipe.work_dir / "train.log")
+    return _Found(
+        _report(recipe, found, pairs, origin, options.workers),
+        folder,
+        recipe.work_dir / "train.log",
+    )
 
 
 def check_test_sets(recipe: Recipe) -> None:
     """Raise EvaluationError, saying which script makes it, if a test file or dictionary is missing."""
     if not recipe.test_directions:
-        raise EvaluationError(f"{recipe.path}: no direction has a test set, so there is nothing to evaluate")
+        raise EvaluationError(
+            f"{recipe.path}: no direction has a test set, so there is nothing to evaluate"
+        )
     files = recipe.dictionaries
     for direction in recipe.test_directions:
         files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
@@ -149,13 +219,24 @@ def check_model(recipe: Recipe, checkpoint: Optional[Path]) -> None:
 def find_hypotheses(recipe: Recipe, folder: Path) -> List[Hypotheses]:
     """Another system's hypotheses, of those directions that it has. Raises EvaluationError if it has none."""
     files = {direction: hypothesis_file(direction, folder) for direction in recipe.test_directions}
-    found = [Hypotheses(direction, path, count_lines(path), SpecialLines()) for direction, path in files.items() if path.is_file()]
+    found = [
+        Hypotheses(direction, path, count_lines(path), SpecialLines())
+        for direction, path in files.items()
+        if path.is_file()
+    ]
     if not found:
-        raise EvaluationError(f"{folder} has no hypotheses of {recipe.path}; name them such as {next(iter(files.values())).name}")
+        raise EvaluationError(
+            f"{folder} has no hypotheses of {recipe.path}; name them such as {next(iter(files.values())).name}"
+        )
     missing = [path.name for path in files.values() if not path.is_file()]
     if missing:
         names = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
-        logger.warning("warning: %d of %d directions are left out, their files are not there: %s", len(missing), len(files), names)
+        logger.warning(
+            "warning: %d of %d directions are left out, their files are not there: %s",
+            len(missing),
+            len(files),
+            names,
+        )
     return found
 
 
@@ -164,17 +245,40 @@ def training_pairs(recipe: Recipe) -> Dict[Pair, int]:
     path = recipe.data_dir / MANIFEST_NAME
     try:
         lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
-        return {parse_pair(name): int(counts["train"]) for name, counts in lines.items() if "train" in counts}
+        return {
+            parse_pair(name): int(counts["train"])
+            for name, counts in lines.items()
+            if "train" in counts
+        }
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise EvaluationError(f"{path} is missing or broken; run scripts/prepare.sh {recipe.path}") from error
+        raise EvaluationError(
+            f"{path} is missing or broken; run scripts/prepare.sh {recipe.path}"
+        ) from error
 
 
-def _report(recipe: Recipe, found: Sequence[Hypotheses], pairs: Dict[Pair, int], origin: Origin, workers: Optional[int]) -> Report:
-    return assemble(found, recipe.corpus_dir, recipe.pivot, pairs, recipe.evaluation, origin, workers or usable_cores())
+def _report(
+    recipe: Recipe,
+    found: Sequence[Hypotheses],
+    pairs: Dict[Pair, int],
+    origin: Origin,
+    workers: Optional[int],
+) -> Report:
+    return assemble(
+        found,
+        recipe.corpus_dir,
+        recipe.pivot,
+        pairs,
+        recipe.evaluation,
+        origin,
+        workers or usable_cores(),
+    )
 
 
 def _averaged_from(checkpoint: Path) -> List[Dict[str, Any]]:
-    return [{"file": source["file"], "updates": source["updates"]} for source in read_checkpoint(checkpoint).get(RECORD, [])]
+    return [
+        {"file": source["file"], "updates": source["updates"]}
+        for source in read_checkpoint(checkpoint).get(RECORD, [])
+    ]
 
 
 if __name__ == "__main__":

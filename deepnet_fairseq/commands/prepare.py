@@ -11,16 +11,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
+from deepnet_fairseq.config.recipe import Recipe, load_recipe
 from deepnet_fairseq.data.binarize import binarize
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import CLUSTERS, Jobs, log_messages_alone
-from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.data.manifest import MANIFEST_NAME, REPORT_NAME, file_record, tool_versions, write_cleaning_report, write_manifest
-from deepnet_fairseq.data.steps import Step
+from deepnet_fairseq.data.manifest import (
+    MANIFEST_NAME,
+    REPORT_NAME,
+    file_record,
+    tool_versions,
+    write_cleaning_report,
+    write_manifest,
+)
+from deepnet_fairseq.data.stages import Step
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
-from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
+from deepnet_fairseq.errors import DataError, RecipeError
+from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.parallel import CLUSTERS, Jobs
 
 logger = logging.getLogger("deepnet_fairseq.commands.prepare")
 
@@ -35,7 +43,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
         parser.error(f"--source-dir {options.source_dir}: no such folder")
     try:
         recipe = load_recipe(options.config)
-        jobs = Jobs(options.workers, options.cluster, recipe.data_dir / "jobs", parse_parameters(options.cluster_option))
+        jobs = Jobs(
+            options.workers,
+            options.cluster,
+            recipe.data_dir / "jobs",
+            parse_parameters(options.cluster_option),
+        )
         downloads = Downloads(options.download_dir, options.source_dir)
         lines = prepare(recipe, downloads, jobs)
     except (RecipeError, DataError, OSError) as error:
@@ -45,7 +58,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print("prepare.sh: interrupted; run it again to go on from where it was", file=sys.stderr)
         return 130
     logger.info(
-        "what each filter dropped: %s; sources, filters and versions: %s", *(recipe.data_dir / n for n in (REPORT_NAME, MANIFEST_NAME))
+        "what each filter dropped: %s; sources, filters and versions: %s",
+        *(recipe.data_dir / n for n in (REPORT_NAME, MANIFEST_NAME)),
     )
     print(format_table(lines))
     return 0
@@ -53,17 +67,42 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="prepare.sh", description="Make the corpus, vocabulary and binary data of a config.", allow_abbrev=False
-    )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
-    parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)"
+        prog="prepare.sh",
+        description="Make the corpus, vocabulary and binary data of a config.",
+        allow_abbrev=False,
     )
     parser.add_argument(
-        "--download-dir", type=Path, default=Path("downloads"), metavar="DIR", help="where downloads are kept (default: ./downloads)"
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="a YAML file, such as configs/cldr_quickstart.yaml",
     )
-    parser.add_argument("--source-dir", type=Path, metavar="DIR", help="published files that were fetched by other means; they stay there")
-    parser.add_argument("--cluster", choices=CLUSTERS, default="", help="spread the pairs over machines with submitit")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)",
+    )
+    parser.add_argument(
+        "--download-dir",
+        type=Path,
+        default=Path("downloads"),
+        metavar="DIR",
+        help="where downloads are kept (default: ./downloads)",
+    )
+    parser.add_argument(
+        "--source-dir",
+        type=Path,
+        metavar="DIR",
+        help="published files that were fetched by other means; they stay there",
+    )
+    parser.add_argument(
+        "--cluster",
+        choices=CLUSTERS,
+        default="",
+        help="spread the pairs over machines with submitit",
+    )
     parser.add_argument(
         "--cluster-option",
         action="append",
@@ -105,8 +144,16 @@ def prepare(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> Dict[str, Dict[
         model = file_record(recipe.vocabulary_dir / MODEL_NAME)
         write_manifest(
             recipe.data_dir,
-            {**_without_times(corpus.inputs), "counts": corpus.result()["counts"], "sources": corpus.result()["sources"]},
-            {**vocabulary.inputs["vocabulary"], "model_sha256": model["sha256"], "pieces": vocabulary.result()["pieces"]},
+            {
+                **_without_times(corpus.inputs),
+                "counts": corpus.result()["counts"],
+                "sources": corpus.result()["sources"],
+            },
+            {
+                **vocabulary.inputs["vocabulary"],
+                "model_sha256": model["sha256"],
+                "pieces": vocabulary.result()["pieces"],
+            },
             binary.result()["lines"],
             tools,
         )
@@ -116,8 +163,16 @@ def prepare(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> Dict[str, Dict[
 def make_steps(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Step]:
     """The three steps; what one is made from includes what those before it are made from."""
     build_corpus = CORPORA[recipe.kind][1]
-    corpus = {"kind": recipe.kind, "corpus": recipe.corpus.fingerprint(), "cleaning": recipe.cleaning.fingerprint()}
-    vocabulary = {**corpus, "languages": recipe.languages, "vocabulary": recipe.vocabulary.fingerprint()}
+    corpus = {
+        "kind": recipe.kind,
+        "corpus": recipe.corpus.fingerprint(),
+        "cleaning": recipe.cleaning.fingerprint(),
+    }
+    vocabulary = {
+        **corpus,
+        "languages": recipe.languages,
+        "vocabulary": recipe.vocabulary.fingerprint(),
+    }
     binary = {**vocabulary, "binarization": asdict(recipe.binarization)}
 
     def make_corpus(folder: Path) -> Dict[str, Any]:
@@ -125,17 +180,29 @@ def make_steps(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Step]:
         # Downloads end in any order.
         return {
             "counts": counts,
-            "sources": sorted(downloads.records, key=lambda record: (record["name"], record["sha256"])),
+            "sources": sorted(
+                downloads.records, key=lambda record: (record["name"], record["sha256"])
+            ),
             "tools": tool_versions(),
         }
 
     def make_vocabulary(folder: Path) -> Any:
-        found = train_vocabulary(recipe.vocabulary, recipe.corpus_dir, recipe.supervised_pairs, folder, recipe.languages)
+        found = train_vocabulary(
+            recipe.vocabulary, recipe.corpus_dir, recipe.supervised_pairs, folder, recipe.languages
+        )
         return {**found, "tools": tool_versions()}
 
     def make_binary(folder: Path) -> Dict[str, Any]:
         parts = {name: list(splits) for name, splits in corpus_step.result()["counts"].items()}
-        lines = binarize(recipe.corpus_dir, recipe.vocabulary_dir, folder, parts, recipe.languages, recipe.binarization, jobs)
+        lines = binarize(
+            recipe.corpus_dir,
+            recipe.vocabulary_dir,
+            folder,
+            parts,
+            recipe.languages,
+            recipe.binarization,
+            jobs,
+        )
         return {"lines": lines, "tools": tool_versions()}
 
     corpus_step = Step(recipe.corpus_dir, corpus, make_corpus)
@@ -171,7 +238,9 @@ def lock(folder: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise DataError(f"{folder}: another prepare.sh is at work there; wait for it, or stop it") from None
+        raise DataError(
+            f"{folder}: another prepare.sh is at work there; wait for it, or stop it"
+        ) from None
     finally:
         os.close(descriptor)
         if not existed:
@@ -181,18 +250,28 @@ def lock(folder: Path) -> Iterator[None]:
 
 def _without_times(inputs: Dict[str, Any]) -> Dict[str, Any]:
     """A corpus's inputs for the manifest: its files are known by their checksums there, not by when they changed."""
-    return {**inputs, "corpus": {name: value for name, value in inputs["corpus"].items() if name != "files"}}
+    return {
+        **inputs,
+        "corpus": {name: value for name, value in inputs["corpus"].items() if name != "files"},
+    }
 
 
 def format_table(lines: Dict[str, Dict[str, int]]) -> str:
     """Lines per pair and split, tab-separated; a zero-shot pair has - where it has no data."""
-    further = sorted({split for splits in lines.values() for split in splits} - {"train", "dev", "test"})
+    further = sorted(
+        {split for splits in lines.values() for split in splits} - {"train", "dev", "test"}
+    )
     rows = [["pair", "train", "dev", "test", *further]]
-    rows += [[pair, *(str(splits.get(split, "-")) for split in rows[0][1:])] for pair, splits in lines.items()]
+    rows += [
+        [pair, *(str(splits.get(split, "-")) for split in rows[0][1:])]
+        for pair, splits in lines.items()
+    ]
     return "\n".join("\t".join(row) for row in rows)
 
 
 if __name__ == "__main__":
     log_messages_alone()  # fairseq has set logging up by now
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # so that no job goes on behind
+    signal.signal(
+        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+    )  # so that no job goes on behind
     sys.exit(main())

@@ -11,12 +11,14 @@ from typing import Any, List, Optional, Sequence
 import torch
 from fairseq.options import get_training_parser
 
-from deepnet_fairseq.evaluation.average import read_checkpoint, updates_of
-from deepnet_fairseq.flags import FlagError, is_given, parse_flags
-from deepnet_fairseq.launch import (
+from deepnet_fairseq.checkpoints import read_checkpoint, updates_of
+from deepnet_fairseq.config.flags import is_given, parse_flags
+from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.errors import FlagError, LaunchError, RecipeError
+from deepnet_fairseq.training.grow_from import grow_checkpoint, plan_growth
+from deepnet_fairseq.training.launch import (
     GPUS_PER_NODE,
     PORT,
-    LaunchError,
     become,
     check_start,
     choose_processes,
@@ -26,11 +28,16 @@ from deepnet_fairseq.launch import (
     parse_master,
     process_flags,
 )
-from deepnet_fairseq.recipe import Recipe, RecipeError, load_recipe
-from deepnet_fairseq.training.growing import grow_checkpoint, plan_growth
 
 # For GPUs: slower than full precision on most CPUs.
-HALF_PRECISION = ("fp16", "memory-efficient-fp16", "fp16-no-flatten-grads", "bf16", "memory-efficient-bf16", "amp")
+HALF_PRECISION = (
+    "fp16",
+    "memory-efficient-fp16",
+    "fp16-no-flatten-grads",
+    "bf16",
+    "memory-efficient-bf16",
+    "amp",
+)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -43,7 +50,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
         grown = plan_growth(options.grow_from, flags)
         if grown:
-            recipe = replace(recipe, training={**recipe.training, "finetune-from-model": str(grown)})
+            recipe = replace(
+                recipe, training={**recipe.training, "finetune-from-model": str(grown)}
+            )
         command = plan(recipe, options, caller_flags, flags.max_tokens)
     except (LaunchError, FlagError) as error:
         return fail(error, status=2)
@@ -64,7 +73,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if grown:
             log(grow_checkpoint(options.grow_from[0], flags, grown))
         elif options.grow_from:
-            log(f"{flags.save_dir} holds a training that has begun: it goes on, and nothing is grown")
+            log(
+                f"{flags.save_dir} holds a training that has begun: it goes on, and nothing is grown"
+            )
     except ValueError as error:  # EvaluationError, GrowthError, or the task's for a flag
         return fail(error)
     recipe.work_dir.mkdir(parents=True, exist_ok=True)  # fairseq makes no folder for its --log-file
@@ -73,13 +84,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
     become(command, programs)
 
 
-def plan(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str], max_tokens: int) -> List[str]:
+def plan(
+    recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str], max_tokens: int
+) -> List[str]:
     """Return the whole command, and say what an update is made of. max_tokens is the caller's if there is one among the flags.
 
     Raises LaunchError for processes that do not go together, and, but for a dry run, for those that cannot start here.
     """
     gpus = torch.cuda.device_count()
-    processes = choose_processes(gpus, options.gpus, options.gpus_per_node, options.nodes, options.processes)
+    processes = choose_processes(
+        gpus, options.gpus, options.gpus_per_node, options.nodes, options.processes
+    )
     words = launcher(processes, recipe.name, parse_master(options.master), options.node_rank)
     batch = shortage = None
     if recipe.tokens_per_update and not is_given("update-freq", caller_flags):
@@ -104,22 +119,50 @@ def plan(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="train.sh", description="Train the model of a config.", allow_abbrev=False)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as configs/cldr_quickstart.yaml")
+    parser = argparse.ArgumentParser(
+        prog="train.sh", description="Train the model of a config.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="a YAML file, such as configs/cldr_quickstart.yaml",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
     parser.add_argument(
-        "--grow-from", type=Path, action="append", default=[], metavar="CKPT", help="start as the shallower model of this checkpoint"
+        "--grow-from",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CKPT",
+        help="start as the shallower model of this checkpoint",
     )
-    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)")
     parser.add_argument(
-        "--gpus-per-node", type=int, metavar="N", help=f"GPUs on each machine (default: its own; with --gpus {GPUS_PER_NODE}, or all)"
+        "--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)"
     )
-    parser.add_argument("--nodes", type=int, metavar="N", help="machines (default: as many as --gpus needs)")
-    parser.add_argument("--master", metavar="HOST[:PORT]", help=f"where several machines meet (default port: {PORT})")
     parser.add_argument(
-        "--node-rank", type=int, metavar="R", help="this machine's number, from 0, if the first does not know itself as HOST"
+        "--gpus-per-node",
+        type=int,
+        metavar="N",
+        help=f"GPUs on each machine (default: its own; with --gpus {GPUS_PER_NODE}, or all)",
     )
-    parser.add_argument("--processes", type=int, metavar="N", help="train on the CPU, with so many processes in all")
+    parser.add_argument(
+        "--nodes", type=int, metavar="N", help="machines (default: as many as --gpus needs)"
+    )
+    parser.add_argument(
+        "--master",
+        metavar="HOST[:PORT]",
+        help=f"where several machines meet (default port: {PORT})",
+    )
+    parser.add_argument(
+        "--node-rank",
+        type=int,
+        metavar="R",
+        help="this machine's number, from 0, if the first does not know itself as HOST",
+    )
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="train on the CPU, with so many processes in all"
+    )
     return parser
 
 
@@ -137,7 +180,10 @@ def in_full_precision(recipe: Recipe) -> Recipe:
     dropped = [name for name in HALF_PRECISION if recipe.training.get(name)]
     if dropped:
         log(f"no {', '.join(f'--{name}' for name in dropped)} on the CPU")
-    return replace(recipe, training={name: value for name, value in recipe.training.items() if name not in dropped})
+    return replace(
+        recipe,
+        training={name: value for name, value in recipe.training.items() if name not in dropped},
+    )
 
 
 def is_finished(flags: argparse.Namespace) -> bool:

@@ -18,11 +18,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 import numpy as np
 import sentencepiece
 
-from deepnet_fairseq.data.jobs import Jobs
-from deepnet_fairseq.data.layout import TEST_SETS, DataError, Pair, check_pair, corpus_file, pair_name, parse_pair
-from deepnet_fairseq.data.steps import LEDGER_NAME
+from deepnet_fairseq.data.bitext import check_pair
+from deepnet_fairseq.data.corpus_paths import TEST_SETS, corpus_file
+from deepnet_fairseq.data.stages import LEDGER_NAME
 from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_dictionary, load_model
-from deepnet_fairseq.parallel import map_ahead
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair, pair_name, parse_pair
+from deepnet_fairseq.parallel import Jobs, map_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,11 @@ class BinarizationConfig:
 
 def data_paths(data_bin: Path, config: BinarizationConfig) -> List[Path]:
     """The folders of binary data as fairseq's command line wants them, joined by colons; dev, test and dictionaries lie in the first."""
-    return [data_bin] if config.shards == 1 else [data_bin / f"shard{number}" for number in range(config.shards)]
+    return (
+        [data_bin]
+        if config.shards == 1
+        else [data_bin / f"shard{number}" for number in range(config.shards)]
+    )
 
 
 def binarize(
@@ -72,7 +78,10 @@ def binarize(
     for folder in data_paths(data_bin, config):
         folder.mkdir(parents=True, exist_ok=True)
     for language in languages:  # fairseq reads them in the first folder
-        shutil.copyfile(vocabulary_dir / DICTIONARY_NAME, data_paths(data_bin, config)[0] / f"dict.{language}.txt")
+        shutil.copyfile(
+            vocabulary_dir / DICTIONARY_NAME,
+            data_paths(data_bin, config)[0] / f"dict.{language}.txt",
+        )
     todo: Dict[str, Tuple] = {}
     counts: Dict[str, Dict[str, int]] = {}
     for name, splits in parts.items():
@@ -83,11 +92,22 @@ def binarize(
             first = number == 0
             chosen = {split: count for split, count in lines.items() if first or split == "train"}
             folder = data_paths(data_bin, config)[number]
-            todo[f"{name}/{number}"] = (corpus_root, vocabulary_dir, folder, part, pair, chosen, (number, shards))
+            todo[f"{name}/{number}"] = (
+                corpus_root,
+                vocabulary_dir,
+                folder,
+                part,
+                pair,
+                chosen,
+                (number, shards),
+            )
         for split, count in lines.items():
             counts.setdefault(pair_name(pair), {})[_split_name(part, split)] = count
     jobs.run(
-        binarize_pair, {name: (*values, jobs.threads(len(todo))) for name, values in todo.items()}, "binarizing", data_bin / LEDGER_NAME
+        binarize_pair,
+        {name: (*values, jobs.threads(len(todo))) for name, values in todo.items()},
+        "binarizing",
+        data_bin / LEDGER_NAME,
     )
     return counts
 
@@ -141,7 +161,9 @@ def check_binary(prefix: Path, lines: int) -> None:
         raise DataError(f"{prefix}.idx is missing; prepare the data again")
     found = len(indexed_dataset.MMapIndexedDataset.Index(f"{prefix}.idx"))
     if found != lines:
-        raise DataError(f"{prefix}.idx holds {found} sentences, but the text has {lines} lines; remove {prefix.parent} and prepare again")
+        raise DataError(
+            f"{prefix}.idx holds {found} sentences, but the text has {lines} lines; remove {prefix.parent} and prepare again"
+        )
 
 
 class Encoder:
@@ -167,7 +189,9 @@ class Encoder:
         sizes = array("i")
         progress = _Progress(prefix.name)
         with open(beside[0], "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
-            for indices, lengths in map_ahead(pool, self.encode, _blocks(source, *shard), ahead=self.threads + 1):
+            for indices, lengths in map_ahead(
+                pool, self.encode, _blocks(source, *shard), ahead=self.threads + 1
+            ):
                 stream.write(indices.tobytes())
                 sizes.frombytes(lengths.tobytes())
                 progress.update(len(sizes))
@@ -192,9 +216,14 @@ class Encoder:
         return indices.astype(self.dtype), lengths
 
 
-def _indices_of_pieces(model: sentencepiece.SentencePieceProcessor, dictionary: Any) -> Optional[np.ndarray]:
+def _indices_of_pieces(
+    model: sentencepiece.SentencePieceProcessor, dictionary: Any
+) -> Optional[np.ndarray]:
     """Index of each piece id in fairseq's dictionary; None if they are the same. What the dictionary lacks is <unk>, as in fairseq."""
-    indices = np.array([dictionary.index(model.id_to_piece(piece)) for piece in range(model.get_piece_size())], np.int32)
+    indices = np.array(
+        [dictionary.index(model.id_to_piece(piece)) for piece in range(model.get_piece_size())],
+        np.int32,
+    )
     indices[model.unk_id()] = dictionary.unk()
     indices[model.eos_id()] = dictionary.eos()
     return None if np.array_equal(indices, np.arange(len(indices))) else indices
@@ -222,5 +251,10 @@ class _Progress:
     def update(self, sentences: int) -> None:
         now = time.monotonic()
         if now - self.reported >= SECONDS_BETWEEN_REPORTS:
-            logger.info("%s: %d sentences written, %.0f a second", self.name, sentences, sentences / (now - self.start))
+            logger.info(
+                "%s: %d sentences written, %.0f a second",
+                self.name,
+                sentences,
+                sentences / (now - self.start),
+            )
             self.reported = now

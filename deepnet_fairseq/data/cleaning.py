@@ -18,11 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Dict, Iterable, Iterator, List, Sequence, Tuple
 
-from deepnet_fairseq.data.cleaning_filters import CleaningConfig, filters_of
+from deepnet_fairseq.data.contamination import HeldOut
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, corpus_file
 from deepnet_fairseq.data.deduplicate import write_first_occurrences
-from deepnet_fairseq.data.held_out import HeldOut
-from deepnet_fairseq.data.layout import SUPERVISED, DataError, Pair, corpus_file, pair_name
-from deepnet_fairseq.data.text_forms import normalise_lines
+from deepnet_fairseq.data.filters import CleaningConfig, filters_of
+from deepnet_fairseq.data.normalize import normalise_lines
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair, pair_name
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,9 @@ class SplitCounts:
     read: int = 0
     kept: int = 0
     dropped: Dict[str, int] = field(default_factory=dict)  # by reason
-    changed: Dict[str, int] = field(default_factory=dict)  # by step of normalisation, dropped pairs included
+    changed: Dict[str, int] = field(
+        default_factory=dict
+    )  # by step of normalisation, dropped pairs included
     notes: List[str] = field(default_factory=list)  # what could not be checked
 
     def __str__(self) -> str:
@@ -65,7 +69,10 @@ def clean_pair(
     paths = [corpus_file(root, pair, split, language, part) for language in pair]
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{pair_name(pair)}-{split}-", dir=paths[0].parent) as scratch:
-        written, unique = ([Path(scratch) / f"{stage}.{language}" for language in pair] for stage in ("written", "unique"))
+        written, unique = (
+            [Path(scratch) / f"{stage}.{language}" for language in pair]
+            for stage in ("written", "unique")
+        )
         counts = _write_filtered(sentences, written, pair, split, config, held_out)
         if split == "train" and config.drop_repeated:
             counts.kept = write_first_occurrences(written, unique, Path(scratch))
@@ -80,7 +87,12 @@ def clean_pair(
 
 
 def _write_filtered(
-    sentences: Iterable[Tuple[str, str]], paths: Sequence[Path], pair: Pair, split: str, config: CleaningConfig, held_out: HeldOut
+    sentences: Iterable[Tuple[str, str]],
+    paths: Sequence[Path],
+    pair: Pair,
+    split: str,
+    config: CleaningConfig,
+    held_out: HeldOut,
 ) -> SplitCounts:
     """Write what passes the filters; the count of dropped pairs lacks the repeated ones."""
     dropped: Counter = Counter()
@@ -89,9 +101,16 @@ def _write_filtered(
     filters = filters_of(pair, split, config, held_out, counts.notes)
     for note in counts.notes:
         logger.warning("%s %s: %s", pair_name(pair), split, note)
-    normalise = partial(normalise_lines, unicode_form=config.unicode_form, without_control=config.remove_control, changed=changed)
+    normalise = partial(
+        normalise_lines,
+        unicode_form=config.unicode_form,
+        without_control=config.remove_control,
+        changed=changed,
+    )
     if split == "test":
-        normalise = partial(normalise_lines, unicode_form="none", without_control=False, changed=changed)
+        normalise = partial(
+            normalise_lines, unicode_form="none", without_control=False, changed=changed
+        )
     with open(paths[0], "wb") as first, open(paths[1], "wb") as second:
         for batch in _batches(sentences, f"{pair_name(pair)} {split}"):
             left, right = (normalise(lines) for lines in zip(*batch, strict=True))
@@ -129,4 +148,6 @@ def _write(stream: IO[bytes], lines: Sequence[str], pair: Pair, split: str, befo
         stream.write("".join(f"{line}\n" for line in lines).encode())
     except UnicodeEncodeError as error:
         place = f"sentences {before + 1} to {before + BATCH}"
-        raise DataError(f"{pair_name(pair)} {split}, {place}: {error.object[error.start]!r} is half a character; mend the text") from None
+        raise DataError(
+            f"{pair_name(pair)} {split}, {place}: {error.object[error.start]!r} is half a character; mend the text"
+        ) from None

@@ -25,7 +25,10 @@ BATCH = 2**16  # records read or written at a time
 
 
 def write_first_occurrences(
-    sources: Sequence[Path], destinations: Sequence[Path], scratch: Path, records_in_memory: int = RECORDS_IN_MEMORY
+    sources: Sequence[Path],
+    destinations: Sequence[Path],
+    scratch: Path,
+    records_in_memory: int = RECORDS_IN_MEMORY,
 ) -> int:
     """Move or copy the lines of equally long files, a repeated row of lines left out, and return how many rows were kept.
 
@@ -42,7 +45,9 @@ def write_first_occurrences(
             os.replace(source, destination)
         return count
     for source, destination in zip(sources, destinations, strict=True):
-        selection = chain.from_iterable(is_first[start : start + BATCH].tolist() for start in range(0, count, BATCH))
+        selection = chain.from_iterable(
+            is_first[start : start + BATCH].tolist() for start in range(0, count, BATCH)
+        )
         with open(source, "rb") as lines, open(destination, "wb") as chosen:
             chosen.writelines(compress(lines, selection))
     return kept
@@ -54,7 +59,9 @@ def _write_records(sources: Sequence[Path], records: Path) -> int:
     with ExitStack() as files:
         rows = zip(*(files.enter_context(open(source, "rb")) for source in sources), strict=True)
         out = files.enter_context(open(records, "wb"))
-        while digests := [blake2b(b"".join(row), digest_size=8).digest() for row in islice(rows, BATCH)]:
+        while digests := [
+            blake2b(b"".join(row), digest_size=8).digest() for row in islice(rows, BATCH)
+        ]:
             batch = np.empty(len(digests), RECORD)
             batch["digest"] = np.frombuffer(b"".join(digests), "<u8")
             batch["number"] = np.arange(count, count + len(digests))

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.data.transfer import DownloadError, discard, transfer
+from deepnet_fairseq.data.transfer import discard, transfer
+from deepnet_fairseq.errors import DataError, DownloadError
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 4  # files fetched at the same time
 CHECKSUMS = ("sha256", "md5")
-WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # what file systems say that have none, such as Lustre
+WITHOUT_LOCKS = (
+    errno.ENOLCK,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+)  # what file systems say that have none, such as Lustre
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class RemoteFile:
 
     def __post_init__(self) -> None:
         if self.checksum and self.checksum.partition(":")[0] not in CHECKSUMS:
-            raise ValueError(f"{self.name}: a checksum must begin with sha256: or md5:, not {self.checksum!r}")
+            raise ValueError(
+                f"{self.name}: a checksum must begin with sha256: or md5:, not {self.checksum!r}"
+            )
 
 
 class Downloads:
@@ -58,26 +64,45 @@ class Downloads:
         """`fetch` for several files, a few at a time; the first error ends it."""
         new = [file for file in dict.fromkeys(files) if file not in self._fetched]
         # One is fetched in this thread, where Ctrl-C ends it at once.
-        found = _in_threads(self._checked, new) if len(new) > 1 else [self._checked(file) for file in new]
+        found = (
+            _in_threads(self._checked, new)
+            if len(new) > 1
+            else [self._checked(file) for file in new]
+        )
         for file, (path, digest) in zip(new, found, strict=True):
             address = file.urls[0] if file.urls else ""
-            self.records.append({"name": file.name, "address": address, "size": path.stat().st_size, "sha256": digest})
+            self.records.append(
+                {
+                    "name": file.name,
+                    "address": address,
+                    "size": path.stat().st_size,
+                    "sha256": digest,
+                }
+            )
             self._fetched[file] = path
         return [self._fetched[file] for file in files]
 
     def _checked(self, file: RemoteFile) -> Tuple[Path, str]:
         """The path and the SHA-256 of a file."""
         given = self.source_dir / file.name if self.source_dir else None
-        return (given, check_file(given, file)) if given and given.is_file() else self._kept_or_new(file)
+        return (
+            (given, check_file(given, file))
+            if given and given.is_file()
+            else self._kept_or_new(file)
+        )
 
     def _kept_or_new(self, file: RemoteFile) -> Tuple[Path, str]:
         path = self.folder / file.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(path.name + ".lock")):
-                return path, _check_kept(path, file) if path.is_file() else self._download(path, file)
+                return path, _check_kept(path, file) if path.is_file() else self._download(
+                    path, file
+                )
         except OSError as error:
-            raise DataError(f"{path}: {error}; downloads need a folder that can be written to, with room for them") from error
+            raise DataError(
+                f"{path}: {error}; downloads need a folder that can be written to, with room for them"
+            ) from error
 
     def _download(self, path: Path, file: RemoteFile) -> str:
         """Fetch the file from the first address that gives it; return its SHA-256. Raises DataError if none does."""
@@ -98,7 +123,9 @@ class Downloads:
         )
 
 
-def _in_threads(function: Callable[[RemoteFile], Tuple[Path, str]], files: Sequence[RemoteFile]) -> List[Tuple[Path, str]]:
+def _in_threads(
+    function: Callable[[RemoteFile], Tuple[Path, str]], files: Sequence[RemoteFile]
+) -> List[Tuple[Path, str]]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
             return list(pool.map(function, files))
@@ -111,7 +138,9 @@ def check_file(path: Path, file: RemoteFile) -> str:
     """Return the file's SHA-256. Raises DataError if its size or checksum isn't the published one."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
-        raise DataError(f"{path} has {size} bytes, but {file.name} was published with {file.size}; remove it and fetch it again")
+        raise DataError(
+            f"{path} has {size} bytes, but {file.name} was published with {file.size}; remove it and fetch it again"
+        )
     kind, _, expected = file.checksum.partition(":")
     digests = {name: hashlib.new(name) for name in {"sha256", kind or "sha256"}}
     with open(path, "rb") as stream:
@@ -120,7 +149,9 @@ def check_file(path: Path, file: RemoteFile) -> str:
                 digest.update(block)
     found = digests[kind or "sha256"].hexdigest()
     if expected and found != expected.lower():
-        raise DataError(f"{path}: its {kind} is {found}, but {file.name} was published with {expected}; remove it and fetch it again")
+        raise DataError(
+            f"{path}: its {kind} is {found}, but {file.name} was published with {expected}; remove it and fetch it again"
+        )
     return digests["sha256"].hexdigest()
 
 
@@ -142,8 +173,13 @@ def _check_kept(path: Path, file: RemoteFile) -> str:
     """Check a file of an earlier run, against the checksum of that run as well: without a published one there is no other."""
     digest = check_file(path, file)
     record = _record_path(path)
-    if record.is_file() and record.read_text(encoding="utf-8").split()[:1] not in ([digest], []):  # [] is what a full disk leaves
-        raise DataError(f"{path} has changed since it was downloaded (see {record.name}); remove both to fetch it again")
+    if record.is_file() and record.read_text(encoding="utf-8").split()[:1] not in (
+        [digest],
+        [],
+    ):  # [] is what a full disk leaves
+        raise DataError(
+            f"{path} has changed since it was downloaded (see {record.name}); remove both to fetch it again"
+        )
     _write_record(path, digest)
     return digest
 
@@ -173,5 +209,8 @@ def _locked(path: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in WITHOUT_LOCKS:
                 raise
-            logger.warning("%s: this file system has no locks; don't prepare two corpora here at once", path.parent)
+            logger.warning(
+                "%s: this file system has no locks; don't prepare two corpora here at once",
+                path.parent,
+            )
         yield

@@ -12,11 +12,13 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, FrozenSet, List, Sequence
 
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
 PACKAGE = "py3langid"
 REQUIREMENT = "py3langid>=0.4,<0.5"
-UNDETERMINED = "und"  # ISO 639-3's code; its code for what is in no language, zxx, is an answer, too
+UNDETERMINED = (
+    "und"  # ISO 639-3's code; its code for what is in no language, zxx, is an answer, too
+)
 # Codes that name the same language to an identifier: members of one ISO 639-3 macrolanguage (Norwegian, Serbo-Croatian, Malay, Chinese,
 # Arabic, Kurdish, Uzbek, Latvian). Corpora label them loosely, and sentences in many of them don't differ. Danish isn't Norwegian.
 SAME_LANGUAGE = (
@@ -82,7 +84,9 @@ class Identifier:
 def check_installed() -> None:
     """Raise DataError, which says how to install it, when the package is missing."""
     if find_spec(PACKAGE) is None:
-        raise DataError(f'language identification needs the package {PACKAGE}; install it with: pip install "{REQUIREMENT}"')
+        raise DataError(
+            f'language identification needs the package {PACKAGE}; install it with: pip install "{REQUIREMENT}"'
+        )
 
 
 @lru_cache(maxsize=1)

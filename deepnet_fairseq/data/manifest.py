@@ -1,6 +1,5 @@
 """What prepared data were made from: sources with checksums, filters, counts, vocabulary, versions. The same inputs give the same bytes."""
 
-import hashlib
 import json
 import os
 import platform
@@ -8,20 +7,43 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List
 
+from deepnet_fairseq.io import sha256_of
+
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "cleaning.tsv"
-TOOLS = ("deepnet_fairseq", "fairseq", "sentencepiece", "babel", "py3langid", "sacremoses", "sacrebleu", "numpy")
+TOOLS = (
+    "deepnet_fairseq",
+    "fairseq",
+    "sentencepiece",
+    "babel",
+    "py3langid",
+    "sacremoses",
+    "sacrebleu",
+    "numpy",
+)
 
 
 def write_manifest(
-    folder: Path, corpus: Dict[str, Any], vocabulary: Dict[str, Any], lines: Dict[str, Dict[str, int]], tools: Dict[str, Dict[str, str]]
+    folder: Path,
+    corpus: Dict[str, Any],
+    vocabulary: Dict[str, Any],
+    lines: Dict[str, Dict[str, int]],
+    tools: Dict[str, Dict[str, str]],
 ) -> Path:
     """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine.
 
     Args: tools: by step, the versions that it was made with.
     """
-    content = {"corpus": portable(corpus), "vocabulary": portable(vocabulary), "lines": lines, "tools": tools}
-    return _write_if_new(folder / MANIFEST_NAME, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    content = {
+        "corpus": portable(corpus),
+        "vocabulary": portable(vocabulary),
+        "lines": lines,
+        "tools": tools,
+    }
+    return _write_if_new(
+        folder / MANIFEST_NAME,
+        json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n",
+    )
 
 
 def write_cleaning_report(folder: Path, counts: Dict[str, Dict[str, Dict[str, Any]]]) -> Path:
@@ -29,7 +51,9 @@ def write_cleaning_report(folder: Path, counts: Dict[str, Dict[str, Dict[str, An
 
     Args: counts: by part and pair, then by split, a SplitCounts as a dict.
     """
-    rows = [(name, split, found) for name, splits in counts.items() for split, found in splits.items()]
+    rows = [
+        (name, split, found) for name, splits in counts.items() for split, found in splits.items()
+    ]
     reasons = sorted({reason for _, _, found in rows for reason in found["dropped"]})
     table = [["pair", "split", "read", "kept", *reasons]]
     table += [[name, split, *map(str, _numbers(found, reasons))] for name, split, found in rows]
@@ -64,16 +88,12 @@ def tool_versions() -> Dict[str, str]:
 
 def file_record(path: Path, address: str = "") -> Dict[str, Any]:
     """Name, address, size in bytes and SHA-256 of a file that text was read from."""
-    return {"name": path.name, "address": address, "size": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal digits, read block by block."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    return {
+        "name": path.name,
+        "address": address,
+        "size": path.stat().st_size,
+        "sha256": sha256_of(path),
+    }
 
 
 def portable(value: Any) -> Any:

@@ -14,7 +14,7 @@ import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DownloadError
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,16 @@ TIMEOUTS = (20, 60)  # seconds: to connect; without a byte
 TRIES = 6  # requests to one address in a row that bring nothing new
 FIRST_WAIT = 1.0  # seconds before the second try; doubled for each one after it
 LONGEST_WAIT = 120.0
-PASSING_TROUBLE = (408, 425, 429, 500, 502, 503, 504)  # status codes that may be gone at the next try
+PASSING_TROUBLE = (
+    408,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+)  # status codes that may be gone at the next try
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)$")
-
-
-class DownloadError(DataError):
-    """An address did not give the file; another one may."""
 
 
 class _Passing(Exception):
@@ -97,17 +101,27 @@ def _request(url: str, partial: Path, size: Optional[int]) -> None:
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
-        if response.status_code == 416 and have and response.headers.get("Content-Range") == f"bytes */{have}":
+        if (
+            response.status_code == 416
+            and have
+            and response.headers.get("Content-Range") == f"bytes */{have}"
+        ):
             return  # killed between the last byte and the new name
         if response.status_code in PASSING_TROUBLE:
-            raise _Passing(f"status {response.status_code}", _number(response.headers.get("Retry-After")) or 0)
+            raise _Passing(
+                f"status {response.status_code}", _number(response.headers.get("Retry-After")) or 0
+            )
         if response.status_code not in (200, 206, 416):
             raise DownloadError(f"{url}: status {response.status_code} {response.reason}")
         start = 0 if response.status_code == 200 else have
         length = _number(response.headers.get("Content-Length"))
         if response.status_code != 200:
             sent = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-            if not sent or int(sent[1]) != have or _validator(response.headers) not in ("", validator):
+            if (
+                not sent
+                or int(sent[1]) != have
+                or _validator(response.headers) not in ("", validator)
+            ):
                 discard(partial)
                 raise _Passing("the server did not go on with the same file")
             length = _number(sent[2])
@@ -124,13 +138,22 @@ def _begin(partial: Path, url: str, response: requests.Response) -> None:
     """Empty the partial file, and only then note what it will be a part of: nothing else may ever stand under that note."""
     discard(partial)
     partial.touch()
-    _origin_path(partial).write_text(json.dumps({"url": url, "validator": _validator(response.headers)}), encoding="utf-8")
+    _origin_path(partial).write_text(
+        json.dumps({"url": url, "validator": _validator(response.headers)}), encoding="utf-8"
+    )
 
 
 def _receive(response: requests.Response, partial: Path, start: int, total: Optional[int]) -> None:
     """Append a response's body, as it comes over the wire, to the partial file, behind a progress bar."""
     quiet = not sys.stderr.isatty()
-    bar = tqdm(total=total, initial=start, desc=partial.stem, unit="B", unit_scale=True, mininterval=30 if quiet else 0.2)
+    bar = tqdm(
+        total=total,
+        initial=start,
+        desc=partial.stem,
+        unit="B",
+        unit_scale=True,
+        mininterval=30 if quiet else 0.2,
+    )
     with open(partial, "ab") as stream, bar:
         # Not iter_content: servers that call a .tgz a tar file in gzip encoding would have it unpacked, and no checksum would match.
         for block in response.raw.stream(BLOCK, decode_content=False):

@@ -17,8 +17,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import sentencepiece
 from fairseq.data import Dictionary
 
-from deepnet_fairseq.data.layout import DataError, Pair, corpus_file, count_lines, normalise_spaces, read_lines
+from deepnet_fairseq.data.corpus_paths import corpus_file
 from deepnet_fairseq.data.manifest import file_record
+from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import count_lines, read_lines
+from deepnet_fairseq.languages import Pair
 
 logger = logging.getLogger(__name__)
 
@@ -37,28 +41,42 @@ class VocabularyConfig:
 
     size: int = 8000  # pieces, the four special ones included
     model_type: str = "unigram"  # or bpe
-    character_coverage: float = 1.0  # share of the sample's characters that get a piece of their own
+    character_coverage: float = (
+        1.0  # share of the sample's characters that get a piece of their own
+    )
     split_digits: bool = True  # each digit a piece of its own: numbers are composed, not remembered
-    byte_fallback: bool = False  # spell characters without a piece in 256 byte pieces instead of <unk>
+    byte_fallback: bool = (
+        False  # spell characters without a piece in 256 byte pieces instead of <unk>
+    )
     sampling_temperature: float = 5.0  # 1 = languages as frequent as they are, larger = more even
     sample_lines: int = 1000000  # lines of all languages together that the trainer sees; no more than the corpus has
     hard_limit: bool = True  # false: take fewer pieces than size where the text yields no more
     language_tags: bool = False  # a piece for each language's tag, __de__: fairseq adds them itself, but behind the others
-    model: Optional[str] = None  # a SentencePiece model that is there already; everything above, but language_tags, is then its own
+    model: Optional[str] = (
+        None  # a SentencePiece model that is there already; everything above, but language_tags, is then its own
+    )
     seed: int = 1
 
     def __post_init__(self) -> None:
         if self.model_type not in MODEL_TYPES:
-            raise DataError(f"model_type is {self.model_type!r}; choose one of {', '.join(MODEL_TYPES)}")
+            raise DataError(
+                f"model_type is {self.model_type!r}; choose one of {', '.join(MODEL_TYPES)}"
+            )
         if self.sampling_temperature < 1:
-            raise DataError(f"sampling_temperature is {self.sampling_temperature}; it must be at least 1, which means no balancing")
+            raise DataError(
+                f"sampling_temperature is {self.sampling_temperature}; it must be at least 1, which means no balancing"
+            )
         if not 0 < self.character_coverage <= 1:
-            raise DataError(f"character_coverage is {self.character_coverage}; it must lie above 0 and be at most 1")
+            raise DataError(
+                f"character_coverage is {self.character_coverage}; it must lie above 0 and be at most 1"
+            )
         for name in ("size", "sample_lines"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.model is not None and self.language_tags:
-            raise DataError("language_tags is true, but pieces cannot be added to a given model; fairseq adds the tags itself")
+            raise DataError(
+                "language_tags is true, but pieces cannot be added to a given model; fairseq adds the tags itself"
+            )
 
     def resolve_paths(self, folder: Path) -> None:
         """Take a relative path of a model as relative to the folder, which is the config file's."""
@@ -82,7 +100,9 @@ def language_tag(language: str) -> str:
 def sample_sizes(lines: Mapping[str, int], temperature: float, total: int) -> Dict[str, int]:
     """Lines of each language in a sample of `total`, in proportion to lines^(1/temperature), rounded so that they add up."""
     weights = {language: count ** (1 / temperature) for language, count in sorted(lines.items())}
-    exact = {language: total * weight / sum(weights.values()) for language, weight in weights.items()}
+    exact = {
+        language: total * weight / sum(weights.values()) for language, weight in weights.items()
+    }
     sizes = {language: int(size) for language, size in exact.items()}
     by_remainder = sorted(exact, key=lambda language: (sizes[language] - exact[language], language))
     for language in by_remainder[: total - sum(sizes.values())]:
@@ -99,21 +119,31 @@ def training_files(corpus_root: Path, pairs: Sequence[Pair]) -> Dict[str, List[P
     return dict(sorted(files.items()))
 
 
-def balanced_sample(corpus_root: Path, pairs: Sequence[Pair], config: VocabularyConfig) -> Iterator[str]:
+def balanced_sample(
+    corpus_root: Path, pairs: Sequence[Pair], config: VocabularyConfig
+) -> Iterator[str]:
     """The sentences that the vocabulary is trained on, language by language; the same for the same corpus and config.
 
     A language that must give more lines than it has gives each as often as goes, and a random part once more.
     """
     files = training_files(corpus_root, pairs)
-    lines = {language: sum(count_lines(path) for path in paths) for language, paths in files.items()}
+    lines = {
+        language: sum(count_lines(path) for path in paths) for language, paths in files.items()
+    }
     empty = [language for language, count in lines.items() if count == 0]
     if empty or not lines:
-        raise DataError(f"no training sentences in {', '.join(empty) or 'any language'}; the vocabulary needs some of every language")
+        raise DataError(
+            f"no training sentences in {', '.join(empty) or 'any language'}; the vocabulary needs some of every language"
+        )
     total = min(config.sample_lines, sum(lines.values()))
     for language, wanted in sample_sizes(lines, config.sampling_temperature, total).items():
-        logger.info("vocabulary sample: %d lines of %s, which has %d", wanted, language, lines[language])
+        logger.info(
+            "vocabulary sample: %d lines of %s, which has %d", wanted, language, lines[language]
+        )
         rounds, rest = divmod(wanted, lines[language])
-        once_more = Counter(random.Random(f"{config.seed}/{language}").sample(range(lines[language]), rest))
+        once_more = Counter(
+            random.Random(f"{config.seed}/{language}").sample(range(lines[language]), rest)
+        )
         number = 0
         for path in files[language]:
             for line in read_lines(path):
@@ -123,7 +153,11 @@ def balanced_sample(corpus_root: Path, pairs: Sequence[Pair], config: Vocabulary
 
 
 def train_vocabulary(
-    config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], directory: Path, languages: Sequence[str] = ()
+    config: VocabularyConfig,
+    corpus_root: Path,
+    pairs: Sequence[Pair],
+    directory: Path,
+    languages: Sequence[str] = (),
 ) -> Dict[str, Any]:
     """Train on the training side of the supervised pairs, or take the given model; write spm.model and dict.txt into the directory.
 
@@ -141,7 +175,9 @@ def train_vocabulary(
     return {"pieces": load_model(directory).get_piece_size()}
 
 
-def _train(config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], languages: Sequence[str]) -> bytes:
+def _train(
+    config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], languages: Sequence[str]
+) -> bytes:
     """The serialised model."""
     model = io.BytesIO()
     try:
@@ -156,7 +192,9 @@ def _train(config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], l
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
             # Control symbols have ids, but text that looks like one is never encoded as one.
-            control_symbols=[language_tag(language) for language in languages] if config.language_tags else [],
+            control_symbols=[language_tag(language) for language in languages]
+            if config.language_tags
+            else [],
             # References aren't normalised either, so the model must be able to produce what they hold.
             normalization_rule_name="identity",
             num_threads=TRAINER_THREADS,
@@ -173,8 +211,12 @@ def _explain(error: Exception, config: VocabularyConfig) -> DataError:
     """sentencepiece's complaint about the size in terms of the config."""
     too_large = re.search(r"Vocabulary size too high.*?<= (\d+)", str(error))
     if too_large:
-        return DataError(f"vocabulary.size is {config.size}, but the text yields at most {too_large[1]} pieces; lower it to that or less")
-    too_small = re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", str(error))
+        return DataError(
+            f"vocabulary.size is {config.size}, but the text yields at most {too_large[1]} pieces; lower it to that or less"
+        )
+    too_small = re.search(
+        r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", str(error)
+    )
     if too_small:
         return DataError(
             f"vocabulary.size is {config.size}, but the characters and special pieces alone need {too_small[1]}; raise it, or lower "
@@ -191,7 +233,9 @@ def load_model(directory: Path) -> sentencepiece.SentencePieceProcessor:
     try:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:
-        raise DataError(f"{path} is not a SentencePiece model: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"{path} is not a SentencePiece model: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def load_dictionary(directory: Path) -> Dictionary:
@@ -207,7 +251,9 @@ def write_dictionary(directory: Path) -> None:
     """
     model = load_model(directory)
     if model.eos_id() < 0:
-        raise DataError(f"{MODEL_NAME}: has no piece for the end of a sentence; train it with eos_id=2, or any other but -1")
+        raise DataError(
+            f"{MODEL_NAME}: has no piece for the end of a sentence; train it with eos_id=2, or any other but -1"
+        )
     dictionary = Dictionary()
     special = {*dictionary.symbols}
     for piece_id in range(model.get_piece_size()):
@@ -215,6 +261,8 @@ def write_dictionary(directory: Path) -> None:
         if model.is_unknown(piece_id) or piece in special:
             continue
         if piece != "".join(piece.split()) or not piece:
-            raise DataError(f"{MODEL_NAME}: piece {piece_id}, {piece!r}, has white space in it, at which fairseq would split it")
+            raise DataError(
+                f"{MODEL_NAME}: piece {piece_id}, {piece!r}, has white space in it, at which fairseq would split it"
+            )
         dictionary.add_symbol(piece)
     dictionary.save(str(directory / DICTIONARY_NAME))

@@ -65,7 +65,11 @@ def fill_defaults(args: Namespace, name: str = BASE) -> None:
     for field in fields(DeepNetConfig):
         if field.name.startswith("_"):
             continue
-        default = getattr(args, field.name.replace("decoder", "encoder")) if field.default is None else field.default
+        default = (
+            getattr(args, field.name.replace("decoder", "encoder"))
+            if field.default is None
+            else field.default
+        )
         _set_missing(args, {field.name: default})
 
 

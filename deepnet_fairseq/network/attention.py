@@ -25,10 +25,14 @@ class Attention(nn.Module):
     Raises ValueError if embed_dim is not a multiple of num_heads.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False
+    ) -> None:
         super().__init__()
         if num_heads < 1 or embed_dim % num_heads != 0:
-            raise ValueError(f"{num_heads} attention heads do not divide the embedding dimension {embed_dim}")
+            raise ValueError(
+                f"{num_heads} attention heads do not divide the embedding dimension {embed_dim}"
+            )
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
@@ -42,15 +46,21 @@ class Attention(nn.Module):
         """[B x T x C] -> [B x H x T x D]"""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], is_causal: bool = False) -> Tensor:
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], is_causal: bool = False
+    ) -> Tensor:
         """Return the projected mixture of values [B x T x C] for heads q, k, v [B x H x T|S x D]."""
         # the module itself is not called: scaled_dot_product_attention drops weights on its own
         dropout = self.dropout.p if self.training or self.dropout.apply_during_inference else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal)
+        x = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal
+        )
         x = x.transpose(1, 2).flatten(2)  # (B, H, T, D) -> (B, T, C)
         return self.out_proj(x if self.inner_norm is None else self.inner_norm(x))
 
-    def cached(self, incremental_state: Optional[IncrementalState]) -> Optional[Dict[str, Optional[Tensor]]]:
+    def cached(
+        self, incremental_state: Optional[IncrementalState]
+    ) -> Optional[Dict[str, Optional[Tensor]]]:
         """Return the keys and values that earlier steps left in incremental_state, or None."""
         return self.get_incremental_state(incremental_state, "attn_state")
 
@@ -63,7 +73,9 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Self-attention; query, key and value projections are the three slices of one weight [3C x C]."""
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False
+    ) -> None:
         super().__init__(embed_dim, num_heads, dropout, inner_norm)
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
         self.in_proj_bias = nn.Parameter(torch.empty(3 * embed_dim))
@@ -76,14 +88,18 @@ class SelfAttention(Attention):
         incremental_state: Optional[IncrementalState] = None,
     ) -> Tensor:
         """Return [B x T x C]. With incremental_state, x holds the newest position only (T = 1)."""
-        q, k, v = map(self.split_heads, F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1))
+        q, k, v = map(
+            self.split_heads, F.linear(x, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        )
         if incremental_state is not None:
             state = cache.append(self.cached(incremental_state), k, v)
             self.keep(incremental_state, state)
             k, v = state["prev_key"], state["prev_value"]
         return self.attend(q, k, v, mask, is_causal)
 
-    def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> IncrementalState:
+    def reorder_incremental_state(
+        self, incremental_state: IncrementalState, new_order: Tensor
+    ) -> IncrementalState:
         """Follow the beam: row i of the cache becomes row new_order[i]."""
         past = self.cached(incremental_state)
         if past is not None:
@@ -95,7 +111,14 @@ class SelfAttention(Attention):
 class CrossAttention(Attention):
     """Attention from the decoder to the encoder's output; key and value are the two slices of one weight [2C x C_encoder]."""
 
-    def __init__(self, embed_dim: int, encoder_embed_dim: int, num_heads: int, dropout: float, inner_norm: bool = False) -> None:
+    def __init__(
+        self,
+        embed_dim: int,
+        encoder_embed_dim: int,
+        num_heads: int,
+        dropout: float,
+        inner_norm: bool = False,
+    ) -> None:
         super().__init__(embed_dim, num_heads, dropout, inner_norm)
         self.q_proj = nn.Linear(embed_dim, embed_dim)
         self.kv_proj_weight = nn.Parameter(torch.empty(2 * embed_dim, encoder_embed_dim))
@@ -112,17 +135,24 @@ class CrossAttention(Attention):
         k, v = self.keys_and_values(memory, incremental_state)
         return self.attend(self.split_heads(self.q_proj(x)), k, v, mask)
 
-    def keys_and_values(self, memory: Tensor, incremental_state: Optional[IncrementalState]) -> Tuple[Tensor, Tensor]:
+    def keys_and_values(
+        self, memory: Tensor, incremental_state: Optional[IncrementalState]
+    ) -> Tuple[Tensor, Tensor]:
         """Project memory to heads [B x H x S x D], once per sentence: later steps read the cache."""
         past = self.cached(incremental_state)
         if past is not None:
             return past["prev_key"], past["prev_value"]
-        k, v = map(self.split_heads, F.linear(memory, self.kv_proj_weight, self.kv_proj_bias).chunk(2, dim=-1))
+        k, v = map(
+            self.split_heads,
+            F.linear(memory, self.kv_proj_weight, self.kv_proj_bias).chunk(2, dim=-1),
+        )
         if incremental_state is not None:
             self.keep(incremental_state, {"prev_key": k, "prev_value": v})
         return k, v
 
-    def weights(self, x: Tensor, memory: Tensor, mask: Optional[Tensor], state: Optional[IncrementalState]) -> Tensor:
+    def weights(
+        self, x: Tensor, memory: Tensor, mask: Optional[Tensor], state: Optional[IncrementalState]
+    ) -> Tensor:
         """Return the attention weights, mean over heads [B x T x S]: for alignments, where speed matters less."""
         k, _ = self.keys_and_values(memory, state)
         scores = self.split_heads(self.q_proj(x)) @ k.transpose(2, 3) * k.size(-1) ** -0.5
@@ -130,7 +160,9 @@ class CrossAttention(Attention):
             scores = scores.masked_fill(~mask, float("-inf"))
         return scores.float().softmax(dim=-1).mean(dim=1)
 
-    def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> IncrementalState:
+    def reorder_incremental_state(
+        self, incremental_state: IncrementalState, new_order: Tensor
+    ) -> IncrementalState:
         """Follow the beam when finished sentences leave the batch.
 
         Hypotheses of one sentence share their keys and values, and fairseq's search moves them only within the sentence: an order
@@ -138,5 +170,8 @@ class CrossAttention(Attention):
         """
         past = self.cached(incremental_state)
         if past is not None and past["prev_key"].size(0) != new_order.size(0):
-            self.keep(incremental_state, {name: tensor.index_select(0, new_order) for name, tensor in past.items()})
+            self.keep(
+                incremental_state,
+                {name: tensor.index_select(0, new_order) for name, tensor in past.items()},
+            )
         return incremental_state

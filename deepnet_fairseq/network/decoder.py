@@ -52,7 +52,9 @@ class DeepNetDecoder(FairseqIncrementalDecoder):
         second result holds "attn", the last layer's cross-attention [B x T x S] when generation asked for it (--print-alignment),
         and "inner_states", [T x B x C] after each layer with return_all_hiddens.
         """
-        x, extra = self.extract_features(prev_output_tokens, encoder_out, incremental_state, return_all_hiddens)
+        x, extra = self.extract_features(
+            prev_output_tokens, encoder_out, incremental_state, return_all_hiddens
+        )
         return (x if features_only else self.output_layer(x)), extra
 
     def extract_features(

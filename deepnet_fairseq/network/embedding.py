@@ -30,7 +30,9 @@ class TokenEmbedding(nn.Module):
         self.scale = math.sqrt(embed_dim) if scale else 1.0
         self.positions: Optional[nn.Module] = None
         if positions:
-            self.positions = PositionalEmbedding(max_positions, embed_dim, tokens.padding_idx, learned=learned_positions)
+            self.positions = PositionalEmbedding(
+                max_positions, embed_dim, tokens.padding_idx, learned=learned_positions
+            )
         self.layer_norm = nn.LayerNorm(embed_dim) if layernorm else None
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
 

@@ -17,14 +17,21 @@ class DeepNetEncoder(FairseqEncoder):
     Args: dictionary: the source side's; embedding, stack: built by the model; max_positions: longest source, in tokens.
     """
 
-    def __init__(self, dictionary: object, embedding: TokenEmbedding, stack: LayerStack, max_positions: int) -> None:
+    def __init__(
+        self, dictionary: object, embedding: TokenEmbedding, stack: LayerStack, max_positions: int
+    ) -> None:
         super().__init__(dictionary)
         self.padding_idx = embedding.tokens.padding_idx
         self.max_source_positions = max_positions
         self.embedding = embedding
         self.stack = stack
 
-    def forward(self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, return_all_hiddens: bool = False) -> EncoderOut:
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Optional[Tensor] = None,
+        return_all_hiddens: bool = False,
+    ) -> EncoderOut:
         """Encode src_tokens [B x S], padded on either side.
 
         Returns fairseq's dictionary of lists: encoder_out [S x B x C]; encoder_padding_mask [B x S], True at padding, the list empty
@@ -50,7 +57,10 @@ class DeepNetEncoder(FairseqEncoder):
     def reorder_encoder_out(self, encoder_out: EncoderOut, new_order: Tensor) -> EncoderOut:
         """Return encoder_out with sentence new_order[i] at place i: for beams, and for sentences that finish early."""
         batch_dim = {"encoder_padding_mask": 0}
-        return {name: [t.index_select(batch_dim.get(name, 1), new_order) for t in tensors] for name, tensors in encoder_out.items()}
+        return {
+            name: [t.index_select(batch_dim.get(name, 1), new_order) for t in tensors]
+            for name, tensors in encoder_out.items()
+        }
 
     def max_positions(self) -> int:
         """Return the longest source, in tokens."""

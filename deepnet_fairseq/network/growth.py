@@ -39,7 +39,9 @@ def grow_(deep: DeepNetTransformer, shallow: DeepNetTransformer) -> None:
     """Give deep, freshly built, the function of shallow. Raises ValueError, naming the option, if shallow cannot grow into it."""
     check_growth(deep, shallow)
     scheme = RESIDUALS[deep.config.residual_scheme]
-    for side, new, old in zip(SIDES, _scalings(deep.config), _scalings(shallow.config), strict=True):
+    for side, new, old in zip(
+        SIDES, _scalings(deep.config), _scalings(shallow.config), strict=True
+    ):
         grown, trained = getattr(deep, side), getattr(shallow, side)
         grown.embedding.load_state_dict(trained.embedding.state_dict())
         grow_stack_(grown.stack, trained.stack, scheme, new.alpha / old.alpha)
@@ -48,10 +50,14 @@ def grow_(deep: DeepNetTransformer, shallow: DeepNetTransformer) -> None:
         deep.recall_profile(bool(shallow.profiled))
 
 
-def grow_stack_(deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], ratio: float) -> None:
+def grow_stack_(
+    deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], ratio: float
+) -> None:
     """Put shallow's layers into deep, and still those between; ratio: by how much alpha grows."""
     factor = len(deep.layers) // len(shallow.layers)
-    for number, trained in enumerate(shallow.layers[i] for i in range(len(shallow.layers))):  # not iterated: LayerDrop would leave some out
+    for number, trained in enumerate(
+        shallow.layers[i] for i in range(len(shallow.layers))
+    ):  # not iterated: LayerDrop would leave some out
         old, *new = (deep.layers[number * factor + i] for i in range(factor))
         old.load_state_dict(trained.state_dict())
         share = 1.0
@@ -65,8 +71,12 @@ def grow_stack_(deep: LayerStack, shallow: LayerStack, scheme: Type[Residual], r
             for projection in (p for layer in new for p in last_projections(layer)):
                 nn.init.zeros_(projection.weight)
                 nn.init.zeros_(projection.bias)
-        for residual in (module for layer in new for module in layer.modules() if isinstance(module, Admin)):
-            residual.profiled_shortcut.copy_(old.ffn_residual.profiled_shortcut)  # any would do, but a branch that learns is measured by it
+        for residual in (
+            module for layer in new for module in layer.modules() if isinstance(module, Admin)
+        ):
+            residual.profiled_shortcut.copy_(
+                old.ffn_residual.profiled_shortcut
+            )  # any would do, but a branch that learns is measured by it
         if new and scheme.normalizes_sum:
             norm = old.ffn_residual.layer_norm
             new[-1].ffn_residual.layer_norm.load_state_dict(norm.state_dict())
@@ -92,13 +102,20 @@ def check_growth(deep: DeepNetTransformer, shallow: DeepNetTransformer) -> None:
             _require(ours % theirs == 0, name, ours, f"a multiple of the trained model's {theirs}")
         elif name == "branchnorm_updates":
             began_anew = deep.config.residual_scheme == "branchnorm" and ours != 1
-            _require(not began_anew, name, ours, "1 in a model that has grown: the weight of its branches would begin anew")
+            _require(
+                not began_anew,
+                name,
+                ours,
+                "1 in a model that has grown: the weight of its branches would begin anew",
+            )
         elif name not in FREE or _counts_learned_positions(name, deep.config):
             _require(ours == theirs, name, ours, f"the trained model's {theirs}")
     for side, language in zip(SIDES, ("source", "target"), strict=True):
         ours, theirs = (len(getattr(model, side).dictionary) for model in (deep, shallow))
         if ours != theirs:
-            raise ValueError(f"the {language} dictionary has {ours} entries, and must have the trained model's {theirs}")
+            raise ValueError(
+                f"the {language} dictionary has {ours} entries, and must have the trained model's {theirs}"
+            )
 
 
 def _counts_learned_positions(name: str, config: DeepNetConfig) -> bool:
@@ -112,4 +129,6 @@ def _require(holds: bool, name: str, value: Any, what: str) -> None:
 
 
 def _scalings(config: DeepNetConfig) -> Any:
-    return RESIDUALS[config.residual_scheme].scaling(config.encoder_layers, config.decoder_layers, config.deepnorm_encoder_gain)
+    return RESIDUALS[config.residual_scheme].scaling(
+        config.encoder_layers, config.decoder_layers, config.deepnorm_encoder_gain
+    )

@@ -20,7 +20,9 @@ def initialize_layers_(layers: nn.Module, beta: float, query_key: float = 1.0) -
     """
     for module in layers.modules():
         if isinstance(module, SelfAttention):
-            xavier_slices_(module.in_proj_weight, gains=(query_key, query_key, beta))  # query, key, value
+            xavier_slices_(
+                module.in_proj_weight, gains=(query_key, query_key, beta)
+            )  # query, key, value
             xavier_linear_(module.out_proj, beta)
             nn.init.zeros_(module.in_proj_bias)
         elif isinstance(module, CrossAttention):

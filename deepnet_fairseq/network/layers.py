@@ -16,7 +16,14 @@ ResidualFactory = Callable[[], nn.Module]
 class FeedForward(nn.Module):
     """fc2(activation(fc1(x))) on [B x T x C], with inner_norm a LayerNorm before fc2 (Sub-LN)."""
 
-    def __init__(self, embed_dim: int, ffn_embed_dim: int, activation_fn: str, dropout: float, inner_norm: bool = False) -> None:
+    def __init__(
+        self,
+        embed_dim: int,
+        ffn_embed_dim: int,
+        activation_fn: str,
+        dropout: float,
+        inner_norm: bool = False,
+    ) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dim, ffn_embed_dim)
         self.inner_norm = nn.LayerNorm(ffn_embed_dim) if inner_norm else None
@@ -36,7 +43,9 @@ class FeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward, each behind its residual connection."""
 
-    def __init__(self, self_attn: SelfAttention, ffn: FeedForward, residual: ResidualFactory) -> None:
+    def __init__(
+        self, self_attn: SelfAttention, ffn: FeedForward, residual: ResidualFactory
+    ) -> None:
         super().__init__()
         self.self_attn = self_attn
         self.self_attn_residual = residual()
@@ -52,7 +61,13 @@ class EncoderLayer(nn.Module):
 class DecoderLayer(nn.Module):
     """Masked self-attention, cross-attention, then feed-forward, each behind its residual connection."""
 
-    def __init__(self, self_attn: SelfAttention, encoder_attn: CrossAttention, ffn: FeedForward, residual: ResidualFactory) -> None:
+    def __init__(
+        self,
+        self_attn: SelfAttention,
+        encoder_attn: CrossAttention,
+        ffn: FeedForward,
+        residual: ResidualFactory,
+    ) -> None:
         super().__init__()
         self.self_attn = self_attn
         self.self_attn_residual = residual()
@@ -76,11 +91,15 @@ class DecoderLayer(nn.Module):
         as alignment receives the cross-attention weights [B x T x S].
         """
         is_causal = self_mask is None and incremental_state is None
-        x = self.self_attn_residual(x, lambda x: self.self_attn(x, self_mask, is_causal, incremental_state))
+        x = self.self_attn_residual(
+            x, lambda x: self.self_attn(x, self_mask, is_causal, incremental_state)
+        )
 
         def attend_to_encoder(x: Tensor) -> Tensor:
             if alignment is not None:
-                alignment.append(self.encoder_attn.weights(x, memory, memory_mask, incremental_state))
+                alignment.append(
+                    self.encoder_attn.weights(x, memory, memory_mask, incremental_state)
+                )
             return self.encoder_attn(x, memory, memory_mask, incremental_state)
 
         x = self.encoder_attn_residual(x, attend_to_encoder)
@@ -94,13 +113,23 @@ class LayerStack(nn.Module):
     layer's input in training and compute the rest again in the backward pass; final_norm: a LayerNorm for the end, or None.
     """
 
-    def __init__(self, layers: List[nn.Module], layerdrop: float, checkpoint_activations: bool, final_norm: Optional[nn.Module]) -> None:
+    def __init__(
+        self,
+        layers: List[nn.Module],
+        layerdrop: float,
+        checkpoint_activations: bool,
+        final_norm: Optional[nn.Module],
+    ) -> None:
         super().__init__()
-        self.layers = LayerDropModuleList(layerdrop, layers) if layerdrop > 0 else nn.ModuleList(layers)
+        self.layers = (
+            LayerDropModuleList(layerdrop, layers) if layerdrop > 0 else nn.ModuleList(layers)
+        )
         self.checkpoint_activations = checkpoint_activations
         self.final_norm = final_norm
 
-    def forward(self, x: Tensor, *context: Any, hiddens: Optional[List[Tensor]] = None, **last_layer: Any) -> Tensor:
+    def forward(
+        self, x: Tensor, *context: Any, hiddens: Optional[List[Tensor]] = None, **last_layer: Any
+    ) -> Tensor:
         """Return the stream [B x T x C] after every layer called as layer(x, *context); the last one also gets **last_layer.
 
         A list given as hiddens receives the stream [T x B x C] after each layer.

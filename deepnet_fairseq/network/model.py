@@ -27,16 +27,22 @@ from deepnet_fairseq.network.residual import RESIDUALS
 class DeepNetTransformer(FairseqEncoderDecoderModel):
     """DeepNet (Wang et al. 2022, arXiv 2203.00555): an encoder-decoder Transformer whose residual connections scale with depth."""
 
-    def __init__(self, config: DeepNetConfig, encoder: DeepNetEncoder, decoder: DeepNetDecoder) -> None:
+    def __init__(
+        self, config: DeepNetConfig, encoder: DeepNetEncoder, decoder: DeepNetDecoder
+    ) -> None:
         super().__init__(encoder, decoder)
         self.config = config
         # Whether the next training forward profiles first: in Python, so that no forward waits for the device.
         self.needs_profile = RESIDUALS[config.residual_scheme].needs_profile
         if self.needs_profile:
-            self.register_buffer("profiled", torch.zeros(()))  # for the checkpoint; a float for --store-ema
+            self.register_buffer(
+                "profiled", torch.zeros(())
+            )  # for the checkpoint; a float for --store-ema
             self.register_load_state_dict_post_hook(_recall_profile)
 
-    def forward(self, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor, **kwargs: Any) -> DecoderOut:
+    def forward(
+        self, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor, **kwargs: Any
+    ) -> DecoderOut:
         """Return the decoder's result for a batch; the first one in training is profiled if the residual scheme asks for it."""
         if self.needs_profile and self.training:
             self.profile_(src_tokens, src_lengths, prev_output_tokens)
@@ -48,7 +54,9 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
         Under torch.distributed every rank must call it. Raises ValueError for a scheme without a profile.
         """
         if not RESIDUALS[self.config.residual_scheme].needs_profile:
-            raise ValueError(f"--residual-scheme {self.config.residual_scheme} has no profile: only admin has")
+            raise ValueError(
+                f"--residual-scheme {self.config.residual_scheme} has no profile: only admin has"
+            )
         profile_shortcuts_(self, src_tokens, src_lengths, prev_output_tokens)
         self.recall_profile(True)
 
@@ -71,7 +79,9 @@ class DeepNetTransformer(FairseqEncoderDecoderModel):
             )
         fill_defaults(args)  # checkpoints of older versions may lack newer options
         config = DeepNetConfig.from_namespace(args).complete()
-        return cls(config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary))
+        return cls(
+            config, *build_encoder_decoder(config, task.source_dictionary, task.target_dictionary)
+        )
 
 
 def _recall_profile(model: DeepNetTransformer, _: Any) -> None:
@@ -79,18 +89,27 @@ def _recall_profile(model: DeepNetTransformer, _: Any) -> None:
     model.recall_profile(bool(model.profiled))
 
 
-def build_encoder_decoder(config: DeepNetConfig, source: Dictionary, target: Dictionary) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
+def build_encoder_decoder(
+    config: DeepNetConfig, source: Dictionary, target: Dictionary
+) -> Tuple[DeepNetEncoder, DeepNetDecoder]:
     """Return both halves, freshly initialised. Raises ValueError if embeddings are to be shared by different dictionaries."""
     encoder_tokens = build_embedding(len(source), config.encoder_embed_dim, source.pad())
     if config.share_all_embeddings:
         if source != target:
-            raise ValueError("--share-all-embeddings needs one dictionary for both sides: run fairseq-preprocess --joined-dictionary")
+            raise ValueError(
+                "--share-all-embeddings needs one dictionary for both sides: run fairseq-preprocess --joined-dictionary"
+            )
         decoder_tokens = encoder_tokens
     else:
         decoder_tokens = build_embedding(len(target), config.decoder_embed_dim, target.pad())
 
     encoder_stack, decoder_stack = build_stacks(config)
-    encoder = DeepNetEncoder(source, build_token_embedding(config, "encoder", encoder_tokens), encoder_stack, config.max_source_positions)
+    encoder = DeepNetEncoder(
+        source,
+        build_token_embedding(config, "encoder", encoder_tokens),
+        encoder_stack,
+        config.max_source_positions,
+    )
     decoder = DeepNetDecoder(
         target,
         build_token_embedding(config, "decoder", decoder_tokens),
@@ -118,15 +137,33 @@ def build_stack(config: DeepNetConfig, side: str, constants: scaling.Scaling) ->
 
     width, heads = option("embed_dim"), option("attention_heads")
     scheme = RESIDUALS[config.residual_scheme]
-    residual = partial(scheme, width, config.dropout, constants, **{name: getattr(config, name) for name in scheme.options})
+    residual = partial(
+        scheme,
+        width,
+        config.dropout,
+        constants,
+        **{name: getattr(config, name) for name in scheme.options},
+    )
     layers: List[nn.Module] = []
     for _ in range(option("layers")):
         attention = SelfAttention(width, heads, config.attention_dropout, scheme.normalizes_inside)
-        ffn = FeedForward(width, option("ffn_embed_dim"), config.activation_fn, config.activation_dropout, scheme.normalizes_inside)
+        ffn = FeedForward(
+            width,
+            option("ffn_embed_dim"),
+            config.activation_fn,
+            config.activation_dropout,
+            scheme.normalizes_inside,
+        )
         if side == "encoder":
             layers.append(EncoderLayer(attention, ffn, residual))
         else:
-            cross = CrossAttention(width, config.encoder_embed_dim, heads, config.attention_dropout, scheme.normalizes_inside)
+            cross = CrossAttention(
+                width,
+                config.encoder_embed_dim,
+                heads,
+                config.attention_dropout,
+                scheme.normalizes_inside,
+            )
             layers.append(DecoderLayer(attention, cross, ffn, residual))
     final_norm = nn.LayerNorm(width) if scheme.needs_final_norm else None
     stack = LayerStack(layers, option("layerdrop"), config.checkpoint_activations, final_norm)
@@ -139,7 +176,9 @@ def build_token_embedding(config: DeepNetConfig, side: str, tokens: nn.Embedding
     """Return side's ("encoder" or "decoder") embedding around the table tokens."""
     return TokenEmbedding(
         tokens,
-        max_positions=config.max_source_positions if side == "encoder" else config.max_target_positions,
+        max_positions=config.max_source_positions
+        if side == "encoder"
+        else config.max_target_positions,
         learned_positions=getattr(config, f"{side}_learned_pos"),
         positions=not config.no_token_positional_embeddings,
         scale=not config.no_scale_embedding,

@@ -8,7 +8,12 @@ from deepnet_fairseq.network.residual import Admin, Profile
 
 
 @torch.no_grad()
-def profile_shortcuts_(model: FairseqEncoderDecoderModel, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor) -> None:
+def profile_shortcuts_(
+    model: FairseqEncoderDecoderModel,
+    src_tokens: Tensor,
+    src_lengths: Tensor,
+    prev_output_tokens: Tensor,
+) -> None:
     """Set every profiled shortcut under model from one batch [B x S], [B], [B x T], without dropout; everywhere to rank 0's values."""
     admins = []
     for half, tokens in ((model.encoder, src_tokens), (model.decoder, prev_output_tokens)):
@@ -20,7 +25,9 @@ def profile_shortcuts_(model: FairseqEncoderDecoderModel, src_tokens: Tensor, sr
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.random.fork_rng(devices=[]):  # LayerDrop draws, on the CPU, in evaluation as well
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # LayerDrop draws, on the CPU, in evaluation as well
             model.extract_features(src_tokens, src_lengths, prev_output_tokens)
     finally:
         for module, training in modes:

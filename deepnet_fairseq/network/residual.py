@@ -48,7 +48,9 @@ class Residual(nn.Module):
 
     def __init__(self, embed_dim: int, dropout: float, scaling: Scaling, **own: int) -> None:
         super().__init__()
-        self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)  # obeys --retain-dropout
+        self.dropout = FairseqDropout(
+            dropout, module_name=type(self).__name__
+        )  # obeys --retain-dropout
         self.build(embed_dim, scaling, **own)
 
     def build(self, embed_dim: int, scaling: Scaling) -> None:
@@ -67,7 +69,9 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
         """Return the stream [B x T x C] after the sub-layer."""
-        raise TypeError(f"{type(self).__name__} defines no residual connection: use one of {', '.join(RESIDUALS)}")
+        raise TypeError(
+            f"{type(self).__name__} defines no residual connection: use one of {', '.join(RESIDUALS)}"
+        )
 
 
 class PostNorm(Residual):

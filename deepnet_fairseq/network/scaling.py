@@ -42,7 +42,9 @@ def encoder_decoder(N: int, M: int, encoder_gain: str = "paper") -> Tuple[Scalin
     _require_layers("encoder", N)
     _require_layers("decoder", M)
     if encoder_gain not in ENCODER_GAINS:
-        raise ValueError(f"encoder gain {encoder_gain!r} is unknown: use one of {', '.join(ENCODER_GAINS)}")
+        raise ValueError(
+            f"encoder gain {encoder_gain!r} is unknown: use one of {', '.join(ENCODER_GAINS)}"
+        )
     # (N^4 M)^(1/16), taken apart so that no depth overflows
     depth = N ** (1 / 4) * M ** (1 / 16)
     encoder = Scaling(alpha=0.81 * depth, beta=ENCODER_GAINS[encoder_gain] / depth)

@@ -47,15 +47,22 @@ def _request(number: int, frame: Optional[FrameType]) -> None:
 
 def _stop_or(validate_and_save: Callable) -> Callable:
     @functools.wraps(validate_and_save)
-    def stop_or_go_on(cfg: Any, trainer: Any, task: Any, epoch_itr: Any, *rest: Any, **named: Any) -> Any:
+    def stop_or_go_on(
+        cfg: Any, trainer: Any, task: Any, epoch_itr: Any, *rest: Any, **named: Any
+    ) -> Any:
         global _requested
         if not _anyone_requested(trainer):
             return validate_and_save(cfg, trainer, task, epoch_itr, *rest, **named)
         _requested = False
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # sent once more, it would end Python while it shuts down
+        signal.signal(
+            signal.SIGUSR1, signal.SIG_IGN
+        )  # sent once more, it would end Python while it shuts down
         # Without validation, which may take longer than what is left.
         checkpoint_utils.save_checkpoint(cfg.checkpoint, trainer, epoch_itr, None)
-        logger.info("stopped by SIGUSR1 after %d updates; started again, it goes on from there", trainer.get_num_updates())
+        logger.info(
+            "stopped by SIGUSR1 after %d updates; started again, it goes on from there",
+            trainer.get_num_updates(),
+        )
         return [None], True
 
     return stop_or_go_on

@@ -13,7 +13,7 @@ from fairseq.data.multilingual.multilingual_data_manager import MultilingualData
 from fairseq.tasks import register_task
 from fairseq.tasks.translation_multi_simple_epoch import TranslationMultiSimpleEpochTask
 
-from deepnet_fairseq.stability.monitor import add_flags, build_monitor
+from deepnet_fairseq.training.diagnostics.monitor import add_flags, build_monitor
 from deepnet_fairseq.training.sampling.batches import Batches, EpochBatches
 from deepnet_fairseq.training.sampling.directions import Directions, EpochBuilder, limits_of
 from deepnet_fairseq.training.sampling.loading import TrainingData, load_equal_files_once
@@ -44,7 +44,9 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
         langs, dicts, training = MultilingualDatasetManager.prepare(load, args, **kwargs)
         return cls(args, langs, dicts, training)
 
-    def __init__(self, args: Namespace, langs: List[str], dicts: Dict[str, Dictionary], training: bool) -> None:
+    def __init__(
+        self, args: Namespace, langs: List[str], dicts: Dict[str, Dictionary], training: bool
+    ) -> None:
         super().__init__(args, langs, dicts, training)
         self._passes: Optional[Passes] = None
         self._loaded: Optional[Pass] = None
@@ -54,7 +56,15 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             self._data = TrainingData(args, self.lang_pairs, langs, dicts)
         self._monitor = build_monitor(args) if training else None
 
-    def train_step(self, sample: Any, model: Any, criterion: Any, optimizer: Any, update_num: int, ignore_grad: bool = False) -> Any:
+    def train_step(
+        self,
+        sample: Any,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> Any:
         if self._monitor is not None:
             self._monitor.begin(sample, self.source_dictionary)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
@@ -70,7 +80,9 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
         subset = getattr(self.args, "train_subset", None)
         return self.training and split in ("train", subset) and self._data.has_sharded_data(subset)
 
-    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+    def load_dataset(
+        self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any
+    ) -> None:
         if not self.training:
             super().load_dataset(split, epoch=epoch, combine=combine, **kwargs)
             return
@@ -85,7 +97,9 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             self.datasets.pop(split, None)
             datasets = self._data.load(epoch, wanted.number, combine)
             self.datasets[split] = Directions(datasets, split, self._data.shares_collater)
-            self._builder = EpochBuilder(self.datasets[split], self.args.virtual_epoch_size is not None)
+            self._builder = EpochBuilder(
+                self.datasets[split], self.args.virtual_epoch_size is not None
+            )
             self._loaded = wanted
 
     def _plan(self, combine: bool) -> Passes:
@@ -96,8 +110,16 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
             return self._data.ratios(keys, totals, self._schedule.at(epoch))
 
         if ratios_at(1) is None and self.args.virtual_data_size is not None:
-            raise ValueError("--virtual-data-size needs --sampling-method uniform or temperature, or --sampling-weights")
-        return Passes(examples, ratios_at, self._schedule.next_change, self.args.virtual_data_size, self.args.virtual_epoch_size)
+            raise ValueError(
+                "--virtual-data-size needs --sampling-method uniform or temperature, or --sampling-weights"
+            )
+        return Passes(
+            examples,
+            ratios_at,
+            self._schedule.next_change,
+            self.args.virtual_data_size,
+            self.args.virtual_epoch_size,
+        )
 
     def _shards(self, p: Pass) -> List[int]:
         return [(p.number - 1) % shards for shards in self._data.number_of_shards().values()]
@@ -105,7 +127,9 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
     def _build(self, epoch: int, **limits: Any) -> Batches:
         p = self._passes.of_epoch(epoch)
         if self._shards(p) != self._shards(self._loaded):
-            raise RuntimeError(f"epoch {epoch} reads other data folders than those loaded; call load_dataset for it first")
+            raise RuntimeError(
+                f"epoch {epoch} reads other data folders than those loaded; call load_dataset for it first"
+            )
         return self._builder.build(p, epoch, **limits)
 
     def get_batch_iterator(
@@ -126,7 +150,13 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
         **kwargs: Any,
     ) -> iterators.EpochBatchIterating:
         limits = limits_of(max_positions, max_tokens, max_sentences, required_batch_size_multiple)
-        shared = {"seed": seed, "num_shards": num_shards, "shard_id": shard_id, "num_workers": num_workers, "epoch": epoch}
+        shared = {
+            "seed": seed,
+            "num_shards": num_shards,
+            "shard_id": shard_id,
+            "num_workers": num_workers,
+            "epoch": epoch,
+        }
         if not isinstance(dataset, Directions):
             return super().get_batch_iterator(
                 dataset,
@@ -153,7 +183,9 @@ class TranslationMultiDeepNetTask(TranslationMultiSimpleEpochTask):
 def check_sampling(args: Namespace) -> TemperatureSchedule:
     """Return the sampling temperatures. Raises ValueError, naming the flag, for what would be ignored or is not supported."""
     if args.sampling_method == "RoundRobin":
-        raise ValueError("--sampling-method RoundRobin takes every example once, as concat does; use --sampling-method concat")
+        raise ValueError(
+            "--sampling-method RoundRobin takes every example once, as concat does; use --sampling-method concat"
+        )
     if args.enable_reservsed_directions_shared_datasets:
         raise ValueError(
             "--enable-reservsed-directions-shared-datasets would give reversed directions the language tokens of the others; leave it out: "
@@ -161,12 +193,20 @@ def check_sampling(args: Namespace) -> TemperatureSchedule:
         )
     for flag in ("virtual_epoch_size", "virtual_data_size"):
         if getattr(args, flag) is not None and getattr(args, flag) < 1:
-            raise ValueError(f"--{flag.replace('_', '-')} is {getattr(args, flag)}; it must be a number of examples")
+            raise ValueError(
+                f"--{flag.replace('_', '-')} is {getattr(args, flag)}; it must be a number of examples"
+            )
     text = getattr(args, "sampling_temperature_schedule", None)
     if text is None:
         return TemperatureSchedule(f"1:{args.sampling_temperature}")
-    if args.sampling_method != "temperature" or args.sampling_weights or args.sampling_weights_from_file:
-        raise ValueError("--sampling-temperature-schedule needs --sampling-method temperature, and no --sampling-weights")
+    if (
+        args.sampling_method != "temperature"
+        or args.sampling_weights
+        or args.sampling_weights_from_file
+    ):
+        raise ValueError(
+            "--sampling-temperature-schedule needs --sampling-method temperature, and no --sampling-weights"
+        )
     try:
         return TemperatureSchedule(text)
     except ValueError as error:

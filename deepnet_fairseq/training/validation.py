@@ -13,13 +13,17 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def without_directions_that_lack(split: str, manager: MultilingualDatasetManager, args: Namespace) -> Iterator[None]:
+def without_directions_that_lack(
+    split: str, manager: MultilingualDatasetManager, args: Namespace
+) -> Iterator[None]:
     """Let the manager load a split of the directions that have it; stock's ends with a KeyError at the first that has not.
 
     Raises FileNotFoundError, naming the split and the folder, if none has.
     """
     lang_pairs = manager.lang_pairs
-    folder = Path(utils.split_paths(args.data)[0])  # where fairseq looks for everything but training data
+    folder = Path(
+        utils.split_paths(args.data)[0]
+    )  # where fairseq looks for everything but training data
     present = [direction for direction in lang_pairs if has_data(folder, split, direction)]
     if not present:
         raise FileNotFoundError(f"{folder} has no {split} data of {', '.join(lang_pairs[:10])}")

@@ -33,7 +33,10 @@ EDITS: Tuple[Union[Edit, AddFile], ...] = (
                 "from fairseq.models import FairseqDecoder, FairseqEncoder\n",
                 "from fairseq.models import FairseqDecoder, FairseqEncoder\nfrom fairseq.safe_loading import load_allowed\n",
             ),
-            Replace('        state = torch.load(f, map_location=torch.device("cpu"))\n', "        state = load_allowed(f, local_path)\n"),
+            Replace(
+                '        state = torch.load(f, map_location=torch.device("cpu"))\n',
+                "        state = load_allowed(f, local_path)\n",
+            ),
             Replace(
                 "        new_state = torch.load(\n"
                 "            f,\n"

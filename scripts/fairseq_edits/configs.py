@@ -41,7 +41,9 @@ EDITS: Tuple[Edit, ...] = (
         name="config-default-factories",
         file="fairseq/dataclass/configs.py",
         why="Python 3.11 refuses a dataclass instance as a default: 'mutable default ... CommonConfig'",
-        changes=tuple(factory(field_name, dataclass_name) for field_name, dataclass_name in GROUPS.items()),
+        changes=tuple(
+            factory(field_name, dataclass_name) for field_name, dataclass_name in GROUPS.items()
+        ),
     ),
     Edit(
         name="transformer-config-default-factories",
@@ -134,6 +136,11 @@ EDITS: Tuple[Edit, ...] = (
         name="bf16-help",
         file="fairseq/dataclass/configs.py",
         why="the help of --bf16 promised --tpu",
-        changes=(Replace('"use bfloat16; implies --tpu"', '"use bfloat16; implies --tpu if torch_xla is there"'),),
+        changes=(
+            Replace(
+                '"use bfloat16; implies --tpu"',
+                '"use bfloat16; implies --tpu if torch_xla is there"',
+            ),
+        ),
     ),
 )

@@ -40,7 +40,10 @@ EDITS: Tuple[Edit, ...] = (
         changes=(
             Replace("import os\n", "import os\nimport re\n"),
             Replace("class Dictionary:\n", IS_PADDING_WORD),
-            Replace("                word = line\n                if word in self and not overwrite:\n", SKIP_PADDING_WORD),
+            Replace(
+                "                word = line\n                if word in self and not overwrite:\n",
+                SKIP_PADDING_WORD,
+            ),
             Replace(
                 "            idx2 = new_dict.indices[word]\n",
                 "            idx2 = new_dict.indices[word]\n"

@@ -135,5 +135,7 @@ class AddFile:
         """
         path = source / self.file
         if path.exists() or not path.parent.is_dir():
-            raise EditError(f"edit {self.name!r} does not fit {self.file}: expected a new file in an existing folder")
+            raise EditError(
+                f"edit {self.name!r} does not fit {self.file}: expected a new file in an existing folder"
+            )
         path.write_text(self.text, encoding="utf-8")

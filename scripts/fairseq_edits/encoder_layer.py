@@ -18,8 +18,14 @@ EDITS: Tuple[Edit, ...] = (
         file="fairseq/modules/transformer_layer.py",
         why="the fused layer refuses fairseq's padding mask and never calls residual_connection",
         changes=(
-            Dedent("            if attn_mask is not None:\n                attn_mask = attn_mask.masked_fill(", "\n\n# backward"),
-            Cut("        if self.training:\n            self.ever_training = True\n", "        if attn_mask is not None:\n"),
+            Dedent(
+                "            if attn_mask is not None:\n                attn_mask = attn_mask.masked_fill(",
+                "\n\n# backward",
+            ),
+            Cut(
+                "        if self.training:\n            self.ever_training = True\n",
+                "        if attn_mask is not None:\n",
+            ),
         ),
     ),
     Edit(

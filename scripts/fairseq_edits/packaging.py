@@ -33,7 +33,11 @@ EDITS: Tuple[Edit, ...] = (
         why="omegaconf<2.1 has metadata that pip refuses; torchaudio is not needed for text",
         changes=(
             Cut("        setup_requires=[\n", "        install_requires=[\n"),
-            Cut("        install_requires=[\n", "        dependency_links=dependency_links,\n", new=REQUIREMENTS),
+            Cut(
+                "        install_requires=[\n",
+                "        dependency_links=dependency_links,\n",
+                new=REQUIREMENTS,
+            ),
             Cut("        dependency_links=dependency_links,\n", "        packages=find_packages("),
             Cut('        test_suite="tests",\n', "        entry_points={"),
         ),

@@ -36,7 +36,12 @@ EDITS: Tuple[Edit, ...] = (
         name="overflow-on-cpu",
         file="fairseq/trainer.py",
         why="--fp16 --cpu at the first gradient overflow: 'Torch not compiled with CUDA enabled'",
-        changes=(Replace("grad_norm = torch.tensor(0.0).cuda()\n", "grad_norm = torch.tensor(0.0, device=self.device)\n"),),
+        changes=(
+            Replace(
+                "grad_norm = torch.tensor(0.0).cuda()\n",
+                "grad_norm = torch.tensor(0.0, device=self.device)\n",
+            ),
+        ),
     ),
     Edit(
         name="autocast",
@@ -53,7 +58,12 @@ EDITS: Tuple[Edit, ...] = (
         name="grad-scaler",
         file="fairseq/optim/amp_optimizer.py",
         why="torch.cuda.amp.GradScaler is deprecated",
-        changes=(Replace("torch.cuda.amp.GradScaler(**amp_kwargs)", 'torch.amp.GradScaler("cuda", **amp_kwargs)'),),
+        changes=(
+            Replace(
+                "torch.cuda.amp.GradScaler(**amp_kwargs)",
+                'torch.amp.GradScaler("cuda", **amp_kwargs)',
+            ),
+        ),
     ),
     Edit(
         name="attention-masks-of-one-kind",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepnet_fairseq.benchmarks.opus100 import FEWEST_LINES, main
+from benchmarks.opus100 import FEWEST_LINES, main
 from deepnet_fairseq.data.corpora import opus100
 from deepnet_fairseq.data.corpora.opus100_files import TRAINING_PAIRS
 

@@ -13,9 +13,9 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.commands import train
-from deepnet_fairseq.flags import parse_flags
-from deepnet_fairseq.launch import GPUS_PER_NODE, PORT
-from deepnet_fairseq.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.flags import parse_flags
+from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.training.launch import GPUS_PER_NODE, PORT
 
 CONFIG = """
 corpus: {kind: cldr, languages: [de, fr], train_lines: 50, dev_lines: 5, test_lines: 5}
@@ -47,15 +47,22 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
 
 
-def test_a_dry_run_prints_the_command_with_the_callers_flags_last(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
-    assert train.main([str(config), "--dry-run", "--max-update", "3", "--adam-betas", "(0.9, 0.999)"]) == 0
+def test_a_dry_run_prints_the_command_with_the_callers_flags_last(
+    config: Path, capsys: pytest.CaptureFixture, executed: list
+) -> None:
+    assert (
+        train.main([str(config), "--dry-run", "--max-update", "3", "--adam-betas", "(0.9, 0.999)"])
+        == 0
+    )
     words = shlex.split(capsys.readouterr().out)
     ours = [*load_recipe(config).training_command(), "--cpu", "--distributed-world-size", "1"]
     assert words == [*ours, "--max-update", "3", "--adam-betas", "(0.9, 0.999)"]
     assert executed == []
 
 
-def dry_run(config: Path, capsys: pytest.CaptureFixture, *options: str) -> Tuple[List[str], Namespace, str]:
+def dry_run(
+    config: Path, capsys: pytest.CaptureFixture, *options: str
+) -> Tuple[List[str], Namespace, str]:
     """The launcher's words, fairseq-train's options as its own parser reads them, and what stderr says."""
     assert train.main([str(config), "--dry-run", *options]) == 0
     output = capsys.readouterr()
@@ -65,21 +72,64 @@ def dry_run(config: Path, capsys: pytest.CaptureFixture, *options: str) -> Tuple
 
 
 LAUNCHES = [
-    ("as it is", [], "", 1000, 8, "1 CPU process × 1,000 tokens × update-freq 8 = 8,000 tokens per update"),
+    (
+        "as it is",
+        [],
+        "",
+        1000,
+        8,
+        "1 CPU process × 1,000 tokens × update-freq 8 = 8,000 tokens per update",
+    ),
     ("one GPU", ["--gpus", "1"], "", 1000, 8, "1 GPU × 1,000"),
-    ("two GPUs", ["--gpus", "2"], "torchrun --standalone --nproc-per-node 2", 1000, 4, "2 GPUs × 1,000 tokens × update-freq 4 = 8,000"),
-    ("sixteen", ["--gpus", "16"], "torchrun --nnodes 2", 500, 1, "16 GPUs × 500 tokens × update-freq 1 = 8,000"),
-    ("two CPUs", ["--processes", "2"], "torchrun --standalone --nproc-per-node 2", 1000, 4, "2 CPU processes"),
-    ("less at a time", ["--max-tokens", "250"], "", 250, 32, "1 CPU process × 250 tokens × update-freq 32 = 8,000"),
+    (
+        "two GPUs",
+        ["--gpus", "2"],
+        "torchrun --standalone --nproc-per-node 2",
+        1000,
+        4,
+        "2 GPUs × 1,000 tokens × update-freq 4 = 8,000",
+    ),
+    (
+        "sixteen",
+        ["--gpus", "16"],
+        "torchrun --nnodes 2",
+        500,
+        1,
+        "16 GPUs × 500 tokens × update-freq 1 = 8,000",
+    ),
+    (
+        "two CPUs",
+        ["--processes", "2"],
+        "torchrun --standalone --nproc-per-node 2",
+        1000,
+        4,
+        "2 CPU processes",
+    ),
+    (
+        "less at a time",
+        ["--max-tokens", "250"],
+        "",
+        250,
+        32,
+        "1 CPU process × 250 tokens × update-freq 32 = 8,000",
+    ),
     ("parts of one's own", ["--update-freq", "3"], "", 1000, 3, ""),
 ]
 
 
 @pytest.mark.parametrize(
-    ("options", "launcher", "max_tokens", "update_freq", "said"), [c[1:] for c in LAUNCHES], ids=[c[0] for c in LAUNCHES]
+    ("options", "launcher", "max_tokens", "update_freq", "said"),
+    [c[1:] for c in LAUNCHES],
+    ids=[c[0] for c in LAUNCHES],
 )
 def test_the_tokens_of_an_update_are_shared_out(
-    config: Path, capsys: pytest.CaptureFixture, options: List[str], launcher: str, max_tokens: int, update_freq: int, said: str
+    config: Path,
+    capsys: pytest.CaptureFixture,
+    options: List[str],
+    launcher: str,
+    max_tokens: int,
+    update_freq: int,
+    said: str,
 ) -> None:
     config.write_text(SHARED)
     words, flags, error = dry_run(config, capsys, *options)
@@ -96,7 +146,9 @@ VALIDATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("flag", "options", "expected"), [c[1:] for c in VALIDATIONS], ids=[c[0] for c in VALIDATIONS])
+@pytest.mark.parametrize(
+    ("flag", "options", "expected"), [c[1:] for c in VALIDATIONS], ids=[c[0] for c in VALIDATIONS]
+)
 def test_validation_takes_what_fits_however_little_an_update_takes(
     config: Path, capsys: pytest.CaptureFixture, flag: str, options: List[str], expected: int
 ) -> None:
@@ -105,11 +157,16 @@ def test_validation_takes_what_fits_however_little_an_update_takes(
     assert int(flags.max_tokens_valid) == expected  # a string in fairseq's parser
 
 
-def test_too_many_gpus_for_an_update_are_refused_but_for_a_dry_run(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+def test_too_many_gpus_for_an_update_are_refused_but_for_a_dry_run(
+    config: Path, capsys: pytest.CaptureFixture, executed: list
+) -> None:
     config.write_text(SHARED)
     _, flags, error = dry_run(config, capsys, "--processes", "64")
     assert (flags.max_tokens, flags.update_freq) == (125, [1])
-    assert "8,000 tokens per update are 125 for each of 64 CPU processes" in error and "use 31 or fewer" in error
+    assert (
+        "8,000 tokens per update are 125 for each of 64 CPU processes" in error
+        and "use 31 or fewer" in error
+    )
     make_data(config)
     assert train.main([str(config), "--processes", "64"]) == 2
     assert "use 31 or fewer" in capsys.readouterr().err.splitlines()[-1]
@@ -140,7 +197,9 @@ def test_processes_that_do_not_go_together_are_a_wrong_call(
 
 
 def test_half_precision_is_for_gpus(config: Path, capsys: pytest.CaptureFixture) -> None:
-    config.write_text(CONFIG.replace("max-update", "fp16: true, fp16-no-flatten-grads: true, max-update"))
+    config.write_text(
+        CONFIG.replace("max-update", "fp16: true, fp16-no-flatten-grads: true, max-update")
+    )
     _, flags, error = dry_run(config, capsys)
     assert not flags.fp16 and not flags.fp16_no_flatten_grads
     assert error == "train.sh: no --fp16, --fp16-no-flatten-grads on the CPU\n"
@@ -150,13 +209,17 @@ def test_half_precision_is_for_gpus(config: Path, capsys: pytest.CaptureFixture)
     assert flags.fp16
 
 
-def test_the_loss_is_shown_by_tensorboard_unless_the_config_says_no(config: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_loss_is_shown_by_tensorboard_unless_the_config_says_no(
+    config: Path, capsys: pytest.CaptureFixture
+) -> None:
     assert dry_run(config, capsys)[1].tensorboard_logdir == "runs/small/tensorboard"
     config.write_text(CONFIG.replace("max-update", "tensorboard-logdir: null, max-update"))
     assert dry_run(config, capsys)[1].tensorboard_logdir is None
 
 
-def test_without_data_it_says_what_makes_them_and_leaves_nothing(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+def test_without_data_it_says_what_makes_them_and_leaves_nothing(
+    config: Path, capsys: pytest.CaptureFixture, executed: list
+) -> None:
     assert train.main([str(config)]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -179,7 +242,10 @@ def test_a_finished_training_is_left_alone(
 ) -> None:
     folder = make_data(config).checkpoint_dir
     folder.mkdir()
-    torch.save({"model": {}, "optimizer_history": [{"num_updates": updates}]}, folder / "checkpoint_last.pt")
+    torch.save(
+        {"model": {}, "optimizer_history": [{"num_updates": updates}]},
+        folder / "checkpoint_last.pt",
+    )
     before = (folder / "checkpoint_last.pt").read_bytes()
     assert not train.main([str(config)])
     assert bool(executed) != finished
@@ -189,14 +255,18 @@ def test_a_finished_training_is_left_alone(
     assert executed  # the caller's flag wins
 
 
-def test_a_flag_that_fairseq_does_not_take_is_a_wrong_call(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+def test_a_flag_that_fairseq_does_not_take_is_a_wrong_call(
+    config: Path, capsys: pytest.CaptureFixture, executed: list
+) -> None:
     make_data(config)
     assert train.main([str(config), "--max-updates", "3"]) == 2
     assert capsys.readouterr().err == "train.sh: unrecognized arguments: --max-updates 3\n"
     assert executed == []
 
 
-def test_with_data_it_prints_the_command_and_becomes_it(config: Path, capsys: pytest.CaptureFixture, executed: list) -> None:
+def test_with_data_it_prints_the_command_and_becomes_it(
+    config: Path, capsys: pytest.CaptureFixture, executed: list
+) -> None:
     make_data(config)
     train.main([str(config), "--seed", "5"])
     [[path, program, *words]] = executed
@@ -205,7 +275,9 @@ def test_with_data_it_prints_the_command_and_becomes_it(config: Path, capsys: py
     assert words[-2:] == ["--seed", "5"]
 
 
-def test_the_folder_of_the_log_is_made_where_data_lie_elsewhere(config: Path, executed: list) -> None:
+def test_the_folder_of_the_log_is_made_where_data_lie_elsewhere(
+    config: Path, executed: list
+) -> None:
     config.write_text(CONFIG + "data_dir: shared\n")
     make_data(config)
     train.main([str(config)])
@@ -222,7 +294,9 @@ def test_several_processes_are_torchruns(config: Path, executed: list) -> None:
     assert words[-5:] == ["--cpu", "--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp"]
 
 
-def test_a_config_that_cannot_be_used_is_one_line_on_stderr(config: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_config_that_cannot_be_used_is_one_line_on_stderr(
+    config: Path, capsys: pytest.CaptureFixture
+) -> None:
     config.write_text("corpse: {}")
     assert train.main([str(config)]) == 1
     error = capsys.readouterr().err
@@ -231,9 +305,22 @@ def test_a_config_that_cannot_be_used_is_one_line_on_stderr(config: Path, capsys
 
 
 def test_the_scripts_header_documents_every_option_as_it_is_parsed() -> None:
-    header = Path(train.__file__).parents[2].joinpath("scripts/train.sh").read_text().partition("set -euo")[0]
-    options = [action for action in train.make_parser()._actions if action.option_strings and action.dest != "help"]
+    header = (
+        Path(train.__file__)
+        .parents[2]
+        .joinpath("scripts/train.sh")
+        .read_text()
+        .partition("set -euo")[0]
+    )
+    options = [
+        action
+        for action in train.make_parser()._actions
+        if action.option_strings and action.dest != "help"
+    ]
     assert len(options) == 8
     for option in options:
-        assert f"#   {' '.join([option.option_strings[0], *([option.metavar] if option.metavar else [])])}  " in header
+        assert (
+            f"#   {' '.join([option.option_strings[0], *([option.metavar] if option.metavar else [])])}  "
+            in header
+        )
     assert f"default port: {PORT}" in header and f"with --gpus {GPUS_PER_NODE}, or all)" in header

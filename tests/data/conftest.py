@@ -3,8 +3,8 @@
 from typing import Iterator
 
 import pytest
-from published import Published
-from web_server import WebServer, serving
+from support.published_files import Published
+from support.web_server import WebServer, serving
 
 
 @pytest.fixture

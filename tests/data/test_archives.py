@@ -17,9 +17,15 @@ import pytest
 
 from deepnet_fairseq.data import archives
 from deepnet_fairseq.data.archives import extract
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
-FILES = {"a/one.de": b"eins\nzwei\n", "a/one.en": b"one\ntwo\n", "./b/two.de": b"drei\n" * 5000, "readme": b"", "umlaut-\u00e4": b"x"}
+FILES = {
+    "a/one.de": b"eins\nzwei\n",
+    "a/one.en": b"one\ntwo\n",
+    "./b/two.de": b"drei\n" * 5000,
+    "readme": b"",
+    "umlaut-\u00e4": b"x",
+}
 PLAIN = {name.removeprefix("./"): content for name, content in FILES.items()}
 
 
@@ -92,7 +98,9 @@ def test_all_files_come_out_whatever_the_format(make: Callable[..., Path], tmp_p
 
 def test_only_wanted_members_come_out(make: Callable[..., Path], tmp_path: Path) -> None:
     paths = extract(make(), tmp_path / "out", ["*.de", "read[m]e"])
-    assert contents(tmp_path / "out", paths) == {name: PLAIN[name] for name in ("a/one.de", "b/two.de", "readme")}
+    assert contents(tmp_path / "out", paths) == {
+        name: PLAIN[name] for name in ("a/one.de", "b/two.de", "readme")
+    }
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
         ".extracted.json",
         "one.de",
@@ -111,16 +119,22 @@ def test_no_file_gets_rights_from_the_archive(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o7111 == 0
 
 
-def test_what_is_there_already_is_left_as_it_is(make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_there_already_is_left_as_it_is(
+    make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = extract(make(), tmp_path / "out", ["*.de"])
     monkeypatch.setattr(archives, "_unpack", None)  # unpacking again would fail
     assert extract(tmp_path / "archive", tmp_path / "out", ["*.de"]) == paths
 
 
-def test_another_archive_or_other_wanted_members_replace_what_is_there(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_another_archive_or_other_wanted_members_replace_what_is_there(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     extract(make(), out, ["*.de"])
-    assert contents(out, extract(tmp_path / "archive", out, ["*.en"])) == {"a/one.en": FILES["a/one.en"]}
+    assert contents(out, extract(tmp_path / "archive", out, ["*.en"])) == {
+        "a/one.en": FILES["a/one.en"]
+    }
     assert contents(out, extract(make({"c.en": b"new"}), out, ["*.en"])) == {"c.en": b"new"}
     assert left(tmp_path) == ["archive", "out"]
 
@@ -136,20 +150,36 @@ def test_a_broken_archive_does_not_replace_what_is_there(tmp_path: Path) -> None
 def test_a_folder_of_someone_elses_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "diary").write_text("mine")
-    with pytest.raises(DataError, match="out was not unpacked from archive by this program; move it away"):
+    with pytest.raises(
+        DataError, match="out was not unpacked from archive by this program; move it away"
+    ):
         extract(tar_archive(tmp_path / "archive"), tmp_path / "out")
     assert (tmp_path / "out" / "diary").read_text() == "mine"
     assert left(tmp_path) == ["archive", "out"]
 
 
-OUTSIDE = ["../evil", "a/../../evil", "a/..", "{tmp}/evil", "//evil", "..\\evil", ".extracted.json", "a/.extracted.json"]
+OUTSIDE = [
+    "../evil",
+    "a/../../evil",
+    "a/..",
+    "{tmp}/evil",
+    "//evil",
+    "..\\evil",
+    ".extracted.json",
+    "a/.extracted.json",
+]
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_a_member_outside_the_folder_is_refused(make: Callable[..., Path], tmp_path: Path, name: str) -> None:
+def test_a_member_outside_the_folder_is_refused(
+    make: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
     name = name.format(tmp=tmp_path)
     archive = make([("fine", b"x"), (name, b"evil")])
-    with pytest.raises(DataError, match=rf"archive, member {re.escape(repr(name))}: is not a path inside the folder"):
+    with pytest.raises(
+        DataError,
+        match=rf"archive, member {re.escape(repr(name))}: is not a path inside the folder",
+    ):
         extract(archive, tmp_path / "deep" / "out")
     assert left(tmp_path) == ["archive", "deep"]
     assert left(tmp_path / "deep") == []
@@ -166,33 +196,58 @@ def test_a_member_outside_the_folder_is_refused(make: Callable[..., Path], tmp_p
         Odd("device", tarfile.BLKTYPE),
         Odd("pipe", tarfile.FIFOTYPE),
     ],
-    ids=["symlink out", "symlink", "hard link out", "hard link", "character device", "block device", "pipe"],
+    ids=[
+        "symlink out",
+        "symlink",
+        "hard link out",
+        "hard link",
+        "character device",
+        "block device",
+        "pipe",
+    ],
 )
 def test_links_and_devices_are_refused_if_they_are_wanted(tmp_path: Path, member: Odd) -> None:
-    archive = tar_archive(tmp_path / "archive", [("fine", b"x"), member, (f"{member.name}/inside", b"evil")])
+    archive = tar_archive(
+        tmp_path / "archive", [("fine", b"x"), member, (f"{member.name}/inside", b"evil")]
+    )
     with pytest.raises(DataError, match=f"archive, member {member.name}: is not a plain file"):
         extract(archive, tmp_path / "out")
     assert left(tmp_path) == ["archive"]
-    assert contents(tmp_path / "out", extract(archive, tmp_path / "out", ["fine"])) == {"fine": b"x"}
+    assert contents(tmp_path / "out", extract(archive, tmp_path / "out", ["fine"])) == {
+        "fine": b"x"
+    }
 
 
 def test_a_link_in_a_zip_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="archive, member link: is not a plain file"):
-        extract(zip_archive(tmp_path / "archive", [Odd("link", tarfile.SYMTYPE, "/etc/passwd")]), tmp_path / "out")
+        extract(
+            zip_archive(tmp_path / "archive", [Odd("link", tarfile.SYMTYPE, "/etc/passwd")]),
+            tmp_path / "out",
+        )
     assert left(tmp_path) == ["archive"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("names", [["a", "a"], ["a", "./a"], ["a/b", "a"], ["a", "a/b"]], ids=" ".join)
-def test_a_member_in_the_place_of_another_is_refused(make: Callable[..., Path], tmp_path: Path, names: List[str]) -> None:
-    with pytest.raises(DataError, match="archive, member a|archive, member ./a|cannot be unpacked into"):
+@pytest.mark.parametrize(
+    "names", [["a", "a"], ["a", "./a"], ["a/b", "a"], ["a", "a/b"]], ids=" ".join
+)
+def test_a_member_in_the_place_of_another_is_refused(
+    make: Callable[..., Path], tmp_path: Path, names: List[str]
+) -> None:
+    with pytest.raises(
+        DataError, match="archive, member a|archive, member ./a|cannot be unpacked into"
+    ):
         extract(make([(name, b"x") for name in names]), tmp_path / "out")
     assert left(tmp_path) == ["archive"]
 
 
-def test_more_bytes_than_allowed_are_refused_whatever_the_archive_declares(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_more_bytes_than_allowed_are_refused_whatever_the_archive_declares(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
     archive = make({"a": b"x" * 600, "b": b"x" * 401, "c": b""})
-    with pytest.raises(DataError, match="archive, member b: unpacked, the archive has more than 1000 bytes"):
+    with pytest.raises(
+        DataError, match="archive, member b: unpacked, the archive has more than 1000 bytes"
+    ):
         extract(archive, tmp_path / "out", max_bytes=1000)
     assert left(tmp_path) == ["archive"]
     assert len(extract(archive, tmp_path / "out", max_bytes=1001)) == 3
@@ -209,12 +264,16 @@ def test_a_sparse_file_is_counted_in_full(tmp_path: Path) -> None:
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "archive").write_bytes(bytes(header) + bytes(1024))
-    with pytest.raises(DataError, match="archive, member hole: unpacked, the archive has more than 5000000 bytes"):
+    with pytest.raises(
+        DataError, match="archive, member hole: unpacked, the archive has more than 5000000 bytes"
+    ):
         extract(tmp_path / "archive", tmp_path / "out", max_bytes=5_000_000)
     assert left(tmp_path) == ["archive"]
 
 
-def test_more_members_than_allowed_are_refused_even_if_unwanted(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_more_members_than_allowed_are_refused_even_if_unwanted(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
     archive = make({f"{number}": b"" for number in range(11)})
     with pytest.raises(DataError, match="archive has more than 10 members"):
         extract(archive, tmp_path / "out", ["0"], max_members=10)
@@ -223,26 +282,36 @@ def test_more_members_than_allowed_are_refused_even_if_unwanted(make: Callable[.
 
 
 def test_folders_count_as_members(tmp_path: Path) -> None:
-    archive = tar_archive(tmp_path / "archive", [Odd(f"{number}", tarfile.DIRTYPE) for number in range(11)])
+    archive = tar_archive(
+        tmp_path / "archive", [Odd(f"{number}", tarfile.DIRTYPE) for number in range(11)]
+    )
     with pytest.raises(DataError, match="archive has more than 10 members"):
         extract(archive, tmp_path / "out", max_members=10)
     assert extract(archive, tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.9, 0.999])
-def test_an_archive_cut_short_is_refused(make: Callable[..., Path], tmp_path: Path, keep: float) -> None:
+def test_an_archive_cut_short_is_refused(
+    make: Callable[..., Path], tmp_path: Path, keep: float
+) -> None:
     archive = make({"a": os.urandom(30000), "b": os.urandom(30000)})
     content = archive.read_bytes()
     # a tar archive ends in thousands of zeros, of which none are needed
     end = len(content.rstrip(b"\0")) if content[257:262] == b"ustar" else len(content)
     archive.write_bytes(content[: int(end * keep)])
-    with pytest.raises(DataError, match="archive: cannot be unpacked: .*; remove it to fetch it again"):
+    with pytest.raises(
+        DataError, match="archive: cannot be unpacked: .*; remove it to fetch it again"
+    ):
         extract(archive, tmp_path / "out", ["a"])
     assert left(tmp_path) == ["archive"]
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
-def test_a_compressed_archive_without_its_last_bytes_is_refused(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"]
+)
+def test_a_compressed_archive_without_its_last_bytes_is_refused(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
     """All members are there, but not the checksum after them."""
     tar_archive(tmp_path / "tar")
     (tmp_path / "archive").write_bytes(compress((tmp_path / "tar").read_bytes())[:-6])
@@ -258,31 +327,42 @@ def test_a_damaged_compressed_archive_is_refused(tmp_path: Path, place: str) -> 
     content[{"header": 512 + 1024, "text": 600}[place]] ^= 1
     damaged = gzip.compress(bytes(content))
     (tmp_path / "archive").write_bytes(damaged[:-8] + packed[-8:])
-    with pytest.raises(DataError, match=r"archive: cannot be unpacked: (BadGzipFile: CRC|ReadError: damaged: bad checksum)"):
+    with pytest.raises(
+        DataError,
+        match=r"archive: cannot be unpacked: (BadGzipFile: CRC|ReadError: damaged: bad checksum)",
+    ):
         extract(tmp_path / "archive", tmp_path / "out")
     assert left(tmp_path) == ["archive", "tar"]
 
 
 def test_a_damaged_member_of_a_tar_archive_does_not_end_it_quietly(tmp_path: Path) -> None:
-    content = bytearray(tar_archive(tmp_path / "archive", {"a": b"x", "b": b"y", "c": b"z"}).read_bytes())
+    content = bytearray(
+        tar_archive(tmp_path / "archive", {"a": b"x", "b": b"y", "c": b"z"}).read_bytes()
+    )
     content[1024] ^= 1  # the name of b
     (tmp_path / "archive").write_bytes(content)
     with tarfile.open(tmp_path / "archive") as tar:
         assert tar.getnames() == ["a"]  # what it is about
-    with pytest.raises(DataError, match="archive: cannot be unpacked: ReadError: damaged: bad checksum"):
+    with pytest.raises(
+        DataError, match="archive: cannot be unpacked: ReadError: damaged: bad checksum"
+    ):
         extract(tmp_path / "archive", tmp_path / "out")
 
 
 def test_a_zip_archive_whose_text_was_changed_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "archive", "w") as zipped:
         zipped.writestr("a", "Frieden")
-    (tmp_path / "archive").write_bytes((tmp_path / "archive").read_bytes().replace(b"Frieden", b"Unfried"))
+    (tmp_path / "archive").write_bytes(
+        (tmp_path / "archive").read_bytes().replace(b"Frieden", b"Unfried")
+    )
     with pytest.raises(DataError, match="archive: cannot be unpacked: BadZipFile: Bad CRC-32"):
         extract(tmp_path / "archive", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>not found</html>", gzip.compress(b"no tar"), b"PK\x05\x06"], ids=["0", "html", "gz", "zip"]
+    "content",
+    [b"", b"<html>not found</html>", gzip.compress(b"no tar"), b"PK\x05\x06"],
+    ids=["0", "html", "gz", "zip"],
 )
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "archive").write_bytes(content)
@@ -295,11 +375,16 @@ def test_a_tar_archive_that_ends_in_a_zip_archive_is_a_tar_archive(tmp_path: Pat
     inner = zip_archive(tmp_path / "inner.zip").read_bytes()
     tar_archive(tmp_path / "archive", {"a": b"x", "inner.zip": inner})
     assert zipfile.is_zipfile(tmp_path / "archive")
-    assert [path.name for path in extract(tmp_path / "archive", tmp_path / "out")] == ["a", "inner.zip"]
+    assert [path.name for path in extract(tmp_path / "archive", tmp_path / "out")] == [
+        "a",
+        "inner.zip",
+    ]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
+def test_an_interruption_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
     archive = tar_archive(tmp_path / "archive")
 
     def interrupt(name: str) -> Any:
@@ -307,7 +392,11 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise error
 
     monkeypatch.setattr(
-        archives, "_inside", lambda archive, name, inside=archives._inside: inside(archive, name) if "de" in name else interrupt(name)
+        archives,
+        "_inside",
+        lambda archive, name, inside=archives._inside: (
+            inside(archive, name) if "de" in name else interrupt(name)
+        ),
     )
     with pytest.raises(error):
         extract(archive, tmp_path / "out")
@@ -322,11 +411,16 @@ def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
     assert left(tmp_path) == ["archive", "out"]
 
 
-def test_a_full_disk_does_not_blame_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_blame_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(archives, "_unpack", full)
-    with pytest.raises(DataError, match=r"archive: cannot be unpacked into \S*out: \[Errno 28\] No space left on device$"):
+    with pytest.raises(
+        DataError,
+        match=r"archive: cannot be unpacked into \S*out: \[Errno 28\] No space left on device$",
+    ):
         extract(tar_archive(tmp_path / "archive"), tmp_path / "out")
     assert left(tmp_path) == ["archive"]

@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import pytest
-from published import corpus_files, counted, counts_of, make_inputs, prepare_all, read_pair
+from support.published_files import (
+    corpus_files,
+    counted,
+    counts_of,
+    make_inputs,
+    prepare_all,
+    read_pair,
+)
 
 from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build, read_list
-from deepnet_fairseq.data.jobs import Jobs
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.parallel import Jobs
 
 FILES: Dict[str, List[str]] = {
     "matrix.de-fr.de": ["Hund", "Katze", "", "Prüfung eins"],
@@ -51,9 +58,14 @@ def texts(tmp_path: Path) -> Path:
 
 
 def make_config(
-    folder: Path, dev: Optional[str] = "texts/dev.tsv", test: Optional[str] = "texts/test.tsv", **settings: Any
+    folder: Path,
+    dev: Optional[str] = "texts/dev.tsv",
+    test: Optional[str] = "texts/test.tsv",
+    **settings: Any,
 ) -> BitextsConfig:
-    config = BitextsConfig(**{"train": "texts/train.tsv", "dev": dev, "test": test, "pivot": "fr", **settings})
+    config = BitextsConfig(
+        **{"train": "texts/train.tsv", "dev": dev, "test": test, "pivot": "fr", **settings}
+    )
     config.resolve_paths(folder)
     return config
 
@@ -61,7 +73,11 @@ def make_config(
 def test_bitexts_of_a_pair_follow_one_another_without_what_is_held_out(texts: Path) -> None:
     counts = build(make_config(texts), texts / "corpus", make_inputs(texts))
     # dropped: an empty side, German of a test set, a repeated pair, French of a zero-shot test set
-    assert read_pair(texts / "corpus", ("de", "fr"), "train") == [("Hund", "chien"), ("Katze", "chat"), ("Haus", "maison")]
+    assert read_pair(texts / "corpus", ("de", "fr"), "train") == [
+        ("Hund", "chien"),
+        ("Katze", "chat"),
+        ("Haus", "maison"),
+    ]
     assert read_pair(texts / "corpus", ("de", "fr"), "dev") == [("Entwicklung", "développement")]
     assert read_pair(texts / "corpus", ("de", "fr"), "test") == [("Prüfung eins", "essai un")]
     assert counts_of(counts, "supervised/de-fr") == {
@@ -77,28 +93,46 @@ def test_pairs_need_neither_dev_nor_test_text_nor_training_text(texts: Path) -> 
     assert config.supervised_pairs() == [("de", "fr"), ("en", "fr")]
     assert config.zero_shot_pairs() == [("de", "en"), ("es", "fr")]
     assert config.untested_pairs() == [("en", "fr")]
-    assert sorted(counts) == ["supervised/de-fr", "supervised/en-fr", "zero-shot/de-en", "zero-shot/es-fr"]
+    assert sorted(counts) == [
+        "supervised/de-fr",
+        "supervised/en-fr",
+        "zero-shot/de-en",
+        "zero-shot/es-fr",
+    ]
     assert counts_of(counts, "supervised/en-fr") == {"train": counted(2, 1, in_dev_or_test=1)}
     assert read_pair(texts / "corpus", ("en", "fr"), "train") == [("dog", "chien")]
-    assert read_pair(texts / "corpus", ("es", "fr"), "test", "zero-shot") == [("ensayo", "essai trois")]
+    assert read_pair(texts / "corpus", ("es", "fr"), "test", "zero-shot") == [
+        ("ensayo", "essai trois")
+    ]
 
 
 def test_training_text_alone_makes_a_corpus(texts: Path) -> None:
     config = make_config(texts, dev=None, test=None)
     counts = build(config, texts / "corpus", make_inputs(texts))
-    assert {name: list(found) for name, found in counts.items()} == {"supervised/de-fr": ["train"], "supervised/en-fr": ["train"]}
+    assert {name: list(found) for name, found in counts.items()} == {
+        "supervised/de-fr": ["train"],
+        "supervised/en-fr": ["train"],
+    }
     assert config.untested_pairs() == config.supervised_pairs()
 
 
-def test_compressed_files_absolute_paths_and_processes_give_the_same_bytes(texts: Path, tmp_path: Path) -> None:
+def test_compressed_files_absolute_paths_and_processes_give_the_same_bytes(
+    texts: Path, tmp_path: Path
+) -> None:
     build(make_config(texts), texts / "plain", make_inputs(texts))
     other = tmp_path / "other"
     other.mkdir()
     for name in FILES:
         (other / f"{name}.gz").write_bytes(gzip.compress((texts / "texts" / name).read_bytes()))
     for name in ("train", "dev", "test"):
-        lines = [line.split("\t") for line in (texts / "texts" / f"{name}.tsv").read_text().splitlines() if "\t" in line]
-        (tmp_path / f"{name}.tsv").write_text("".join(f"{pair}\t{other}/{a}.gz\tother/{b}.gz\r\n" for pair, a, b in lines))
+        lines = [
+            line.split("\t")
+            for line in (texts / "texts" / f"{name}.tsv").read_text().splitlines()
+            if "\t" in line
+        ]
+        (tmp_path / f"{name}.tsv").write_text(
+            "".join(f"{pair}\t{other}/{a}.gz\tother/{b}.gz\r\n" for pair, a, b in lines)
+        )
     config = make_config(tmp_path, train="train.tsv", dev="dev.tsv", test="test.tsv")
     build(config, texts / "packed", make_inputs(texts, jobs=Jobs(workers=2)))
     assert len(corpus_files(texts / "plain")) == 6 + 2 + 2 * 2
@@ -110,7 +144,12 @@ def test_every_file_is_recorded_once(texts: Path) -> None:
     build(make_config(texts), texts / "corpus", inputs)
     assert sorted(record["name"] for record in inputs.downloads.records) == sorted(FILES)
     content = (texts / "texts" / "zero.es").read_bytes()
-    expected = {"name": "zero.es", "address": "", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    expected = {
+        "name": "zero.es",
+        "address": "",
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
     assert expected in inputs.downloads.records
 
 
@@ -123,14 +162,19 @@ def test_the_fingerprint_changes_with_the_files_and_the_lists(texts: Path) -> No
     (texts / "texts" / "dev.tsv").write_text("# nothing\n")
     assert make_config(texts).fingerprint() != changed
     (texts / "texts" / "zero.es").unlink()
-    with pytest.raises(DataError, match=r"there is no file \S*zero\.es, which a list of bitexts names"):
+    with pytest.raises(
+        DataError, match=r"there is no file \S*zero\.es, which a list of bitexts names"
+    ):
         make_config(texts).fingerprint()
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("de-fr more.de more.fr", r"list\.tsv, line 3: 'de-fr more\.de more\.fr' is not three columns"),
+        (
+            "de-fr more.de more.fr",
+            r"list\.tsv, line 3: 'de-fr more\.de more\.fr' is not three columns",
+        ),
         ("de-fr\tmore.de\tmore.fr\tx", "line 3: .* is not three columns"),
         ("de-fr\tmore.de\t", "line 3: .* is not three columns"),
         ("de\tmore.de\tmore.fr", "line 3: 'de' is not a language pair"),
@@ -148,7 +192,10 @@ def test_a_list_sorts_pairs_and_keeps_the_order_of_their_files(tmp_path: Path) -
     (tmp_path / "list.tsv").write_text("fr-en\ta\tb\nde-en\tc\td\nen-fr\te\tf\n")
     found = read_list(tmp_path / "list.tsv", "train")
     assert list(found) == [("de", "en"), ("en", "fr")]
-    assert found["en", "fr"] == {"en": [tmp_path / "b", tmp_path / "e"], "fr": [tmp_path / "a", tmp_path / "f"]}
+    assert found["en", "fr"] == {
+        "en": [tmp_path / "b", tmp_path / "e"],
+        "fr": [tmp_path / "a", tmp_path / "f"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -157,7 +204,10 @@ def test_a_list_sorts_pairs_and_keeps_the_order_of_their_files(tmp_path: Path) -
         ({"train": ""}, "train is missing; name a list of bitexts"),
         ({"train": "none.tsv"}, r"train: there is no file \S*none\.tsv"),
         ({"train": "texts/empty.tsv"}, r"train: \S*empty\.tsv lists no bitext"),
-        ({"dev": "texts/test.tsv"}, "dev: .* has de-en, for which .*train.tsv has no training text; leave it out"),
+        (
+            {"dev": "texts/test.tsv"},
+            "dev: .* has de-en, for which .*train.tsv has no training text; leave it out",
+        ),
         ({"pivot": "it"}, "pivot is 'it', but the pairs' languages are de, en, es, fr"),
     ],
 )
@@ -175,11 +225,15 @@ def test_sides_of_different_length_are_refused(texts: Path) -> None:
 
 def test_a_pair_left_without_training_text_is_refused(texts: Path) -> None:
     (texts / "texts" / "en-fr.en").write_text("A trial!\na trial\n")
-    with pytest.raises(DataError, match=r"supervised/en-fr train: no sentences are left of 2; .* 2 in dev or test"):
+    with pytest.raises(
+        DataError, match=r"supervised/en-fr train: no sentences are left of 2; .* 2 in dev or test"
+    ):
         build(make_config(texts), texts / "corpus", make_inputs(texts))
 
 
-def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lists = ", ".join(f"{split}: texts/{split}.tsv" for split in ("train", "dev", "test"))
     manifest = prepare_all(texts, monkeypatch, f"{{kind: bitexts, {lists}, pivot: fr}}")
     assert [record["name"] for record in manifest["corpus"]["sources"]] == sorted(FILES)

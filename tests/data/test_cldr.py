@@ -11,26 +11,47 @@ from typing import Dict, List, Set, Tuple
 
 import pytest
 
-from deepnet_fairseq.data.cleaning_filters import CleaningConfig
+from deepnet_fairseq.data.bitext import check_pair
 from deepnet_fairseq.data.corpora.cldr import CldrConfig, build
-from deepnet_fairseq.data.corpora.cldr_phrases import Phrasebook, country_name, locale_of, moment, price, quantity
+from deepnet_fairseq.data.corpora.cldr_phrases import (
+    Phrasebook,
+    country_name,
+    locale_of,
+    moment,
+    price,
+    quantity,
+)
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
 from deepnet_fairseq.data.corpora.inputs import Inputs
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import Jobs
-from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, check_pair, corpus_file, read_lines
+from deepnet_fairseq.data.filters import CleaningConfig
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
+from deepnet_fairseq.parallel import Jobs
 
 INPUTS = Inputs(Downloads(Path("none")), CleaningConfig(), Jobs())
 SMALL = CldrConfig(
-    languages=["de", "ja", "ar"], zero_shot=["ja-de", "ar-de"], train_lines=300, dev_lines=23, test_lines=31, countries=9, years=2
+    languages=["de", "ja", "ar"],
+    zero_shot=["ja-de", "ar-de"],
+    train_lines=300,
+    dev_lines=23,
+    test_lines=31,
+    countries=9,
+    years=2,
 )
 
 
 def digest(root: Path) -> Dict[str, str]:
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(root.rglob("opus.*"))}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("opus.*"))
+    }
 
 
-def text(root: Path, pair: Tuple[str, str], split: str, language: str, part: str = SUPERVISED) -> List[str]:
+def text(
+    root: Path, pair: Tuple[str, str], split: str, language: str, part: str = SUPERVISED
+) -> List[str]:
     return list(read_lines(corpus_file(root, pair, split, language, part)))
 
 
@@ -48,7 +69,11 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process(corpus: Path, tmp_pat
         "from deepnet_fairseq.data.download import Downloads; from deepnet_fairseq.data.jobs import Jobs\n"
         f"build({SMALL!r}, Path(sys.argv[1]), Inputs(Downloads(Path('none')), CleaningConfig(), Jobs()))"
     )
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "7",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
     assert digest(tmp_path) == digest(corpus)
 
@@ -61,7 +86,11 @@ def test_another_seed_gives_other_sentences(corpus: Path, tmp_path: Path) -> Non
 
 def test_every_split_has_the_lines_asked_for_on_both_sides(corpus: Path) -> None:
     for pair in SMALL.supervised_pairs():
-        assert [check_pair(corpus, pair, split) for split in ("train", "dev", "test")] == [300, 23, 31]
+        assert [check_pair(corpus, pair, split) for split in ("train", "dev", "test")] == [
+            300,
+            23,
+            31,
+        ]
     for pair in SMALL.zero_shot_pairs():
         assert check_pair(corpus, pair, "test", part=ZERO_SHOT) == 31
         assert not corpus_file(corpus, pair, "train", pair[0], part=ZERO_SHOT).exists()
@@ -72,14 +101,19 @@ def test_no_sentence_of_a_language_stands_in_two_splits_of_any_pair(corpus: Path
     for pair in SMALL.supervised_pairs():
         for split in ("train", "dev", "test"):
             for language in pair:
-                sentences.setdefault((language, split), set()).update(text(corpus, pair, split, language))
+                sentences.setdefault((language, split), set()).update(
+                    text(corpus, pair, split, language)
+                )
     for pair in SMALL.zero_shot_pairs():
         for language in pair:
             sentences[language, "test"].update(text(corpus, pair, "test", language, part=ZERO_SHOT))
     for language in SMALL.all_languages():
         train, dev, test = (sentences[language, split] for split in ("train", "dev", "test"))
         assert not train & dev and not train & test and not dev & test
-        assert (len(dev), len(test)) == (23, 31)  # the same contents in all pairs, and each only once
+        assert (len(dev), len(test)) == (
+            23,
+            31,
+        )  # the same contents in all pairs, and each only once
 
 
 def test_a_training_sentence_has_one_translation(corpus: Path) -> None:
@@ -92,14 +126,20 @@ def test_a_training_sentence_has_one_translation(corpus: Path) -> None:
 def test_test_sets_are_parallel_over_all_languages(corpus: Path) -> None:
     english = [text(corpus, pair, "test", "en") for pair in SMALL.supervised_pairs()]
     assert english[0] == english[1] == english[2]
-    assert text(corpus, ("de", "ja"), "test", "ja", part=ZERO_SHOT) == text(corpus, ("en", "ja"), "test", "ja")
+    assert text(corpus, ("de", "ja"), "test", "ja", part=ZERO_SHOT) == text(
+        corpus, ("en", "ja"), "test", "ja"
+    )
 
 
 def test_text_is_composed_and_free_of_odd_spaces_and_direction_marks(corpus: Path) -> None:
     for path in corpus.rglob("opus.*"):
         whole = path.read_text(encoding="utf-8")
         assert unicodedata.is_normalized("NFC", whole)
-        assert not {char for char in whole if unicodedata.category(char) in ("Zs", "Zl", "Zp", "Cc") and char not in " \n"}
+        assert not {
+            char
+            for char in whole
+            if unicodedata.category(char) in ("Zs", "Zl", "Zp", "Cc") and char not in " \n"
+        }
         assert not set(whole) & set("\u061c\u200e\u200f")
         assert "  " not in whole and " \n" not in whole
 
@@ -125,7 +165,9 @@ def test_phrases_are_cldrs(phrase: str, expected: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_small_kind_enumerates_distinct_contents(kind: str) -> None:
-    config = replace(SMALL, countries=4, currencies=2, units=2, language_names=4, max_number=2, years=1)
+    config = replace(
+        SMALL, countries=4, currencies=2, units=2, language_names=4, max_number=2, years=1
+    )
     sentences = Sentences(Phrasebook(config.all_languages(), config), [kind])
     count = sentences.count(kind)
     numbers = range(0, count, max(1, count // 2000))
@@ -135,10 +177,14 @@ def test_a_small_kind_enumerates_distinct_contents(kind: str) -> None:
 
 def test_the_whole_of_a_small_inventory_can_be_used(tmp_path: Path) -> None:
     # 4 countries taken 3 at a time, in order
-    config = replace(SMALL, kinds=["choice"], countries=4, train_lines=20, dev_lines=2, test_lines=2)
+    config = replace(
+        SMALL, kinds=["choice"], countries=4, train_lines=20, dev_lines=2, test_lines=2
+    )
     build(config, tmp_path, INPUTS)
     assert check_pair(tmp_path, ("de", "en"), "train") == 20
-    with pytest.raises(DataError, match="21 [+] 2 [+] 2 per pair, but the inventory yields only 24 distinct"):
+    with pytest.raises(
+        DataError, match="21 [+] 2 [+] 2 per pair, but the inventory yields only 24 distinct"
+    ):
         build(replace(config, train_lines=21), tmp_path, INPUTS)
 
 
@@ -149,12 +195,22 @@ def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
         "km kn ko ku ky lt lv mg mk ml mn mr ms mt my nb ne nl nn no oc or pa pl ps pt ro ru rw se sh si sk sl sq sr sv ta te tg th tk tr "
         "tt ug uk ur uz vi wa xh yi yo zh zu"
     ).split()
-    config = CldrConfig(languages=["de"], countries=5, currencies=3, units=2, language_names=5, max_number=3, years=1)
+    config = CldrConfig(
+        languages=["de"],
+        countries=5,
+        currencies=3,
+        units=2,
+        language_names=5,
+        max_number=3,
+        years=1,
+    )
     for code in codes:
         try:
             sentences = Sentences(Phrasebook(["en", code], config), list(KINDS))
         except DataError as error:
-            assert f"missing or ambiguous in {code}" in str(error)  # an/dz/... lack names; that is said
+            assert f"missing or ambiguous in {code}" in str(
+                error
+            )  # an/dz/... lack names; that is said
             continue
         for kind in KINDS:
             assert sentences.say(code, kind, sentences.count(kind) - 1)
@@ -189,7 +245,9 @@ def test_a_wrong_config_is_explained(changes: dict, message: str) -> None:
     ],
     ids=["language", "countries", "units"],
 )
-def test_an_inventory_that_does_not_suffice_is_explained(tmp_path: Path, changes: dict, message: str) -> None:
+def test_an_inventory_that_does_not_suffice_is_explained(
+    tmp_path: Path, changes: dict, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         build(replace(SMALL, **changes), tmp_path, INPUTS)
     assert not list(tmp_path.iterdir())

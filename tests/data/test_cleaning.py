@@ -14,15 +14,25 @@ from omegaconf.errors import ValidationError
 
 from deepnet_fairseq.data import cleaning, deduplicate
 from deepnet_fairseq.data.cleaning import CleaningConfig, HeldOut, SplitCounts, clean_pair
-from deepnet_fairseq.data.layout import DataError, corpus_file, normalise_spaces, part_of_test_set, read_lines
+from deepnet_fairseq.data.corpus_paths import corpus_file, part_of_test_set
+from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
 
 Pairs = List[Tuple[str, str]]
 SHORT, LONG = "abc", "a longer sentence of seven words altogether"
-GERMAN, ENGLISH = "Alle Menschen sind frei und gleich an Würde geboren.", "All human beings are born free and equal in dignity."
+GERMAN, ENGLISH = (
+    "Alle Menschen sind frei und gleich an Würde geboren.",
+    "All human beings are born free and equal in dignity.",
+)
 
 
 def clean(
-    folder: Path, sentences: Iterable[Tuple[str, str]], split: str = "train", pair: Tuple[str, str] = ("de", "en"), **config: Any
+    folder: Path,
+    sentences: Iterable[Tuple[str, str]],
+    split: str = "train",
+    pair: Tuple[str, str] = ("de", "en"),
+    **config: Any,
 ) -> Tuple[Pairs, SplitCounts]:
     held_out = config.pop("held_out", HeldOut())
     counts = clean_pair(sentences, folder, pair, split, CleaningConfig(**config), held_out)
@@ -30,7 +40,12 @@ def clean(
 
 
 def read(folder: Path, split: str = "train", pair: Tuple[str, str] = ("de", "en")) -> Pairs:
-    return list(zip(*(read_lines(corpus_file(folder, pair, split, language)) for language in pair), strict=True))
+    return list(
+        zip(
+            *(read_lines(corpus_file(folder, pair, split, language)) for language in pair),
+            strict=True,
+        )
+    )
 
 
 @pytest.fixture
@@ -62,8 +77,14 @@ DROPPED: List[Tuple[Dict[str, Any], Tuple[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("config", "pair", "reason"), DROPPED, ids=[f"{reason}-{pair[0]}" for _, pair, reason in DROPPED])
-def test_a_filter_drops_what_it_is_for(tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "pair", "reason"),
+    DROPPED,
+    ids=[f"{reason}-{pair[0]}" for _, pair, reason in DROPPED],
+)
+def test_a_filter_drops_what_it_is_for(
+    tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple, reason: str
+) -> None:
     kept, counts = clean(tmp_path, [KEPT, pair, KEPT], held_out=held_out, **config)
     assert kept == [KEPT]
     assert (counts.read, counts.kept, counts.dropped) == (3, 1, {reason: 1, "repeated": 1})
@@ -81,10 +102,15 @@ def test_a_filter_drops_what_it_is_for(tmp_path: Path, held_out: HeldOut, config
         ({"identify_languages": True}, (GERMAN, ENGLISH)),
         ({"identify_languages": True}, ("All human beings", "Alle Menschen")),  # too short to tell
         ({"identify_languages": True, "identify_min_characters": 100}, (ENGLISH, GERMAN)),
-        ({"identify_languages": True}, ("12 345 678 901 234 567 890", "12 345 678 901 234 567 890")),
+        (
+            {"identify_languages": True},
+            ("12 345 678 901 234 567 890", "12 345 678 901 234 567 890"),
+        ),
     ],
 )
-def test_a_filter_keeps_what_it_is_not_for(tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple) -> None:
+def test_a_filter_keeps_what_it_is_not_for(
+    tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple
+) -> None:
     kept, counts = clean(tmp_path, [KEPT, pair], held_out=held_out, **config)
     assert kept == [KEPT, pair]
     assert counts.dropped == {}
@@ -95,14 +121,24 @@ def test_repeated_pairs_stay_when_they_may(tmp_path: Path) -> None:
 
 
 def test_pairs_are_compared_after_normalisation(tmp_path: Path) -> None:
-    kept, counts = clean(tmp_path, [("e\u0301te\u0301", "summer"), ("été", "summer\u200b"), ("été", "Summer")])
+    kept, counts = clean(
+        tmp_path, [("e\u0301te\u0301", "summer"), ("été", "summer\u200b"), ("été", "Summer")]
+    )
     assert kept == [("été", "summer"), ("été", "Summer")]
     assert counts.dropped == {"repeated": 1}
     assert counts.changed == {"to NFC": 1, "control characters": 1}
 
 
-def test_a_pair_counts_under_the_first_filter_that_drops_it(tmp_path: Path, held_out: HeldOut) -> None:
-    limits = {"drop_identical": True, "min_length": 8, "max_length": 50, "max_length_ratio": 2.0, "identify_languages": True}
+def test_a_pair_counts_under_the_first_filter_that_drops_it(
+    tmp_path: Path, held_out: HeldOut
+) -> None:
+    limits = {
+        "drop_identical": True,
+        "min_length": 8,
+        "max_length": 50,
+        "max_length_ratio": 2.0,
+        "identify_languages": True,
+    }
     held_out.add("de", ENGLISH, "test")
     worst_first = [
         ("", ""),  # empty, identical, too short
@@ -113,7 +149,9 @@ def test_a_pair_counts_under_the_first_filter_that_drops_it(tmp_path: Path, held
         (ENGLISH[:40], ENGLISH[:30]),  # in another language
     ]
     held_out.add("en", ENGLISH[:30], "dev")
-    _, counts = clean(tmp_path, [*worst_first, (ENGLISH[:40], ENGLISH[:35])], held_out=held_out, **limits)
+    _, counts = clean(
+        tmp_path, [*worst_first, (ENGLISH[:40], ENGLISH[:35])], held_out=held_out, **limits
+    )
     assert counts.dropped == {
         "with an empty side": 1,
         "with identical sides": 1,
@@ -126,22 +164,58 @@ def test_a_pair_counts_under_the_first_filter_that_drops_it(tmp_path: Path, held
 
 
 def test_dev_loses_empty_and_test_sentences_only(tmp_path: Path, held_out: HeldOut) -> None:
-    strict = {"drop_identical": True, "min_length": 5, "max_length_ratio": 1.0, "identify_languages": True}
-    pairs = [("x", "Of dev!"), ("", "x"), ("ein test", "x"), (SHORT, SHORT), (ENGLISH, GERMAN), ("x", "Of dev!"), ("e\u0301", "y\ufeff")]
+    strict = {
+        "drop_identical": True,
+        "min_length": 5,
+        "max_length_ratio": 1.0,
+        "identify_languages": True,
+    }
+    pairs = [
+        ("x", "Of dev!"),
+        ("", "x"),
+        ("ein test", "x"),
+        (SHORT, SHORT),
+        (ENGLISH, GERMAN),
+        ("x", "Of dev!"),
+        ("e\u0301", "y\ufeff"),
+    ]
     kept, counts = clean(tmp_path, pairs, "dev", held_out=held_out, **strict)
-    assert kept == [("x", "Of dev!"), (SHORT, SHORT), (ENGLISH, GERMAN), ("x", "Of dev!"), ("é", "y")]
+    assert kept == [
+        ("x", "Of dev!"),
+        (SHORT, SHORT),
+        (ENGLISH, GERMAN),
+        ("x", "Of dev!"),
+        ("é", "y"),
+    ]
     assert counts.dropped == {"with an empty side": 1, "in test": 1}
-    assert clean(tmp_path, pairs, "dev", held_out=held_out, drop_held_out=False)[1].dropped == {"with an empty side": 1}
+    assert clean(tmp_path, pairs, "dev", held_out=held_out, drop_held_out=False)[1].dropped == {
+        "with an empty side": 1
+    }
 
 
 @pytest.mark.parametrize("part", ["supervised", "zero-shot", part_of_test_set("newstest2017")])
-def test_a_test_set_keeps_every_line_and_all_but_its_white_space(tmp_path: Path, held_out: HeldOut, part: str) -> None:
+def test_a_test_set_keeps_every_line_and_all_but_its_white_space(
+    tmp_path: Path, held_out: HeldOut, part: str
+) -> None:
     pairs = [("Ein Test.", "A test."), ("", "x"), ("e\u0301\u00ad", "\ufeffa\u00a0 b "), KEPT, KEPT]
-    strict = CleaningConfig("NFKC", drop_identical=True, min_length=5, max_length_ratio=1.0, identify_languages=True)
+    strict = CleaningConfig(
+        "NFKC", drop_identical=True, min_length=5, max_length_ratio=1.0, identify_languages=True
+    )
     counts = clean_pair(iter(pairs), tmp_path, ("de", "en"), "test", strict, held_out, part)
-    lines = [list(read_lines(corpus_file(tmp_path, ("de", "en"), "test", language, part))) for language in ("de", "en")]
-    assert list(zip(*lines, strict=True)) == [(normalise_spaces(a), normalise_spaces(b)) for a, b in pairs]
-    assert asdict(counts) == {"read": 5, "kept": 5, "dropped": {}, "changed": {"spaces": 1}, "notes": []}
+    lines = [
+        list(read_lines(corpus_file(tmp_path, ("de", "en"), "test", language, part)))
+        for language in ("de", "en")
+    ]
+    assert list(zip(*lines, strict=True)) == [
+        (normalise_spaces(a), normalise_spaces(b)) for a, b in pairs
+    ]
+    assert asdict(counts) == {
+        "read": 5,
+        "kept": 5,
+        "dropped": {},
+        "changed": {"spaces": 1},
+        "notes": [],
+    }
 
 
 def test_persian_keeps_its_zero_width_non_joiner(tmp_path: Path) -> None:
@@ -155,8 +229,18 @@ def plain_cleaning(pairs: Pairs, tests: set, devs: set) -> Tuple[Pairs, Dict[str
     dropped = {"with an empty side": 0, "in dev or test": 0, "repeated": 0}
     for raw in pairs:
         left, right = (" ".join(side.split()) for side in raw)
-        reason = "with an empty side" if not left or not right else "repeated" if (left, right) in kept else ""
-        if left and right and any(side.replace(" ", "").lower() in tests | devs for side in (left, right)):
+        reason = (
+            "with an empty side"
+            if not left or not right
+            else "repeated"
+            if (left, right) in kept
+            else ""
+        )
+        if (
+            left
+            and right
+            and any(side.replace(" ", "").lower() in tests | devs for side in (left, right))
+        ):
             reason = "in dev or test"
         if reason:
             dropped[reason] += 1
@@ -167,11 +251,19 @@ def plain_cleaning(pairs: Pairs, tests: set, devs: set) -> Tuple[Pairs, Dict[str
 
 @pytest.mark.parametrize("batch", [1, 7, 2000])
 @pytest.mark.parametrize("records", [20, 2**20])
-def test_random_text_is_cleaned_as_a_plain_loop_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, records: int) -> None:
+def test_random_text_is_cleaned_as_a_plain_loop_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, records: int
+) -> None:
     monkeypatch.setattr(cleaning, "BATCH", batch)
     monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (records,))
     rng = random.Random(5)
-    pairs = [("".join(rng.choices("aB  ", k=rng.randrange(7))), "".join(rng.choices("cD  ", k=rng.randrange(7)))) for _ in range(1500)]
+    pairs = [
+        (
+            "".join(rng.choices("aB  ", k=rng.randrange(7))),
+            "".join(rng.choices("cD  ", k=rng.randrange(7))),
+        )
+        for _ in range(1500)
+    ]
     held_out = HeldOut()
     held_out.add_all("de", ["ab", "a b a"], "test")
     held_out.add_all("en", ["CC", "d"], "dev")
@@ -182,29 +274,48 @@ def test_random_text_is_cleaned_as_a_plain_loop_would(tmp_path: Path, monkeypatc
     assert counts.read == 1500 == counts.kept + sum(counts.dropped.values())
 
 
-def test_sides_without_word_spaces_pass_limits_in_words_and_a_note_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_sides_without_word_spaces_pass_limits_in_words_and_a_note_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     pairs = [(LONG, "一二三四五六七八九"), (LONG + " and more", "一"), (SHORT, "二")]
-    kept, counts = clean(tmp_path, pairs, pair=("en", "zh"), length_unit="words", min_length=2, max_length=8, max_length_ratio=1.1)
+    kept, counts = clean(
+        tmp_path,
+        pairs,
+        pair=("en", "zh"),
+        length_unit="words",
+        min_length=2,
+        max_length=8,
+        max_length_ratio=1.1,
+    )
     assert kept == pairs[:1]
     assert counts.dropped == {"too short": 1, "too long": 1}
-    assert counts.notes == ["zh has no spaces between words: its sides pass the limits of length in words"]
+    assert counts.notes == [
+        "zh has no spaces between words: its sides pass the limits of length in words"
+    ]
     assert f"en-zh train: {counts.notes[0]}" in caplog.text
     assert clean(tmp_path, pairs, pair=("en", "zh"), length_unit="words")[1].notes == []
 
 
 def test_languages_that_cannot_be_identified_pass_and_a_note_says_so(tmp_path: Path) -> None:
-    kept, counts = clean(tmp_path, [(ENGLISH, GERMAN), (GERMAN, GERMAN)], pair=("en", "yi"), identify_languages=True)
+    kept, counts = clean(
+        tmp_path, [(ENGLISH, GERMAN), (GERMAN, GERMAN)], pair=("en", "yi"), identify_languages=True
+    )
     assert kept == [(ENGLISH, GERMAN)]
     assert counts.dropped == {"in another language": 1}
     assert counts.notes == ["the language identifier doesn't know yi: its sides pass"]
 
 
-def test_the_log_tells_what_became_of_the_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_tells_what_became_of_the_pairs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cleaning, "SECONDS_BETWEEN_REPORTS", 0)
     with caplog.at_level(logging.INFO):
         clean(tmp_path, [KEPT, KEPT, ("a  b", ""), ("x", "y")])
     assert "de-en train: 4 pairs cleaned, " in caplog.text
-    assert "de-en train: 2 pairs of 4 kept; dropped: 1 repeated, 1 with an empty side; changed: 1 spaces" in caplog.text
+    assert (
+        "de-en train: 2 pairs of 4 kept; dropped: 1 repeated, 1 with an empty side; changed: 1 spaces"
+        in caplog.text
+    )
 
 
 def break_off() -> Iterator[Tuple[str, str]]:
@@ -215,10 +326,15 @@ def break_off() -> Iterator[Tuple[str, str]]:
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize(
     ("sentences", "message"),
-    [(break_off, "line 5001: not UTF-8"), (lambda: [KEPT] * 2500 + [("\ud800", "x")], r"sentences 2001 to 4000: '\\ud800' is half a")],
+    [
+        (break_off, "line 5001: not UTF-8"),
+        (lambda: [KEPT] * 2500 + [("\ud800", "x")], r"sentences 2001 to 4000: '\\ud800' is half a"),
+    ],
     ids=["breaks off", "surrogate"],
 )
-def test_broken_input_leaves_nothing_behind_and_the_old_files_alone(tmp_path: Path, split: str, sentences: Any, message: str) -> None:
+def test_broken_input_leaves_nothing_behind_and_the_old_files_alone(
+    tmp_path: Path, split: str, sentences: Any, message: str
+) -> None:
     clean(tmp_path, [("alt", "old")], split)
     with pytest.raises(DataError, match=message):
         clean(tmp_path, sentences(), split, remove_control=False)
@@ -240,10 +356,16 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
 
 def test_the_section_is_read_from_yaml() -> None:
     text = "{unicode_form: none, max_length: null, max_length_ratio: 9, length_unit: words, drop_repeated: false}"
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CleaningConfig), OmegaConf.create(text)))
-    assert config == CleaningConfig(unicode_form="none", max_length_ratio=9.0, length_unit="words", drop_repeated=False)
+    config = OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(CleaningConfig), OmegaConf.create(text))
+    )
+    assert config == CleaningConfig(
+        unicode_form="none", max_length_ratio=9.0, length_unit="words", drop_repeated=False
+    )
     with pytest.raises(ValidationError, match="max_length"):
-        OmegaConf.merge(OmegaConf.structured(CleaningConfig), OmegaConf.create("{max_length: many}"))
+        OmegaConf.merge(
+            OmegaConf.structured(CleaningConfig), OmegaConf.create("{max_length: many}")
+        )
 
 
 @pytest.mark.parametrize(
@@ -256,16 +378,23 @@ def test_the_section_is_read_from_yaml() -> None:
         ({"max_length_ratio": 0.5}, "max_length_ratio is 0.5; it must be at least 1"),
         ({"max_length_ratio": float("nan")}, "max_length_ratio is nan; it must be at least 1"),
         ({"identify_min_characters": -1}, "identify_min_characters is -1; it must be at least 0"),
-        ({"identify_min_confidence": 1.0}, "identify_min_confidence is 1.0; it must be at least 0 and below 1"),
+        (
+            {"identify_min_confidence": 1.0},
+            "identify_min_confidence is 1.0; it must be at least 0 and below 1",
+        ),
     ],
 )
-def test_a_wrong_value_is_named_with_what_would_be_right(values: Dict[str, Any], message: str) -> None:
+def test_a_wrong_value_is_named_with_what_would_be_right(
+    values: Dict[str, Any], message: str
+) -> None:
     with pytest.raises(DataError) as error:
         CleaningConfig(**values)
     assert str(error.value) == message
 
 
-def test_a_missing_package_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("deepnet_fairseq.data.language_identification.find_spec", lambda name: None)
     CleaningConfig().check_packages()
     with pytest.raises(DataError, match="pip install"):
@@ -279,7 +408,10 @@ def test_the_fingerprint_names_the_identifiers_version() -> None:
 
 def peak_memory(folder: Path, count: int) -> int:
     """The most bytes that Python and numpy hold while so many pairs are cleaned."""
-    sentences = ((f"Satz {number % (count // 2 + 1)} und etwas mehr", f"sentence {number}") for number in range(count))
+    sentences = (
+        (f"Satz {number % (count // 2 + 1)} und etwas mehr", f"sentence {number}")
+        for number in range(count)
+    )
     tracemalloc.start()
     try:
         counts = clean_pair(sentences, folder, ("de", "en"), "train", CleaningConfig(), HeldOut())
@@ -289,7 +421,9 @@ def peak_memory(folder: Path, count: int) -> int:
         assert counts.kept == count
 
 
-def test_memory_does_not_grow_with_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_the_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (4096,))
     monkeypatch.setattr(deduplicate, "BATCH", 4096)
     small, large = (peak_memory(tmp_path, count) for count in (10000, 80000))
@@ -297,7 +431,9 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path, monkeypatch: pytes
     assert large - small < 300000
 
 
-def test_peak_memory_sees_what_is_held_for_each_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_sees_what_is_held_for_each_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (10**6,))
     small, large = (peak_memory(tmp_path, count) for count in (10000, 30000))
     assert large - small > 300000

@@ -7,16 +7,27 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from deepnet_fairseq.data.cleaning_filters import CleaningConfig
 from deepnet_fairseq.data.corpora.files import FilesConfig, PairFiles, ZeroShotFiles, build
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import Jobs
-from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, corpus_file, read_lines
+from deepnet_fairseq.data.filters import CleaningConfig
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
+from deepnet_fairseq.parallel import Jobs
 
 TEXTS = {
     "train.de": ["Tag", "Nacht", "", "Tag", "ein  Test", "Haus", "Regen", "Baum"],
-    "train.en": ["day", "night", "empty", "day", "one trial", "a dev sentence", "rain", "zero shot"],
+    "train.en": [
+        "day",
+        "night",
+        "empty",
+        "day",
+        "one trial",
+        "a dev sentence",
+        "rain",
+        "zero shot",
+    ],
     "dev.de": ["Entwicklung", "", "Nullschuss"],
     "dev.en": ["a dev sentence", "empty too", "kept?"],
     "test.de": ["ein Test", ""],
@@ -68,7 +79,11 @@ def sentences(root: Path, pair: tuple, split: str, part: str = SUPERVISED) -> Li
 def make(folder: Path, out: str, config: Optional[FilesConfig] = None, **cleaning: Any) -> Counts:
     """Build the corpus in the folder out; return its counts."""
     downloads = Downloads(folder / "downloads")
-    counts = build(config or make_config(folder), folder / out, Inputs(downloads, CleaningConfig(**cleaning), Jobs()))
+    counts = build(
+        config or make_config(folder),
+        folder / out,
+        Inputs(downloads, CleaningConfig(**cleaning), Jobs()),
+    )
     assert not (folder / "downloads").exists()
     return counts
 
@@ -76,7 +91,11 @@ def make(folder: Path, out: str, config: Optional[FilesConfig] = None, **cleanin
 def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path) -> None:
     counts = make(folder, "out")
     # dropped: an empty side, a repeated pair, German of the test set (but for a space), English of dev, German of the zero-shot test set
-    assert sentences(folder / "out", ("de", "en"), "train") == [("Tag", "day"), ("Nacht", "night"), ("Baum", "zero shot")]
+    assert sentences(folder / "out", ("de", "en"), "train") == [
+        ("Tag", "day"),
+        ("Nacht", "night"),
+        ("Baum", "zero shot"),
+    ]
     # the zero-shot French stands in en-fr's training data
     assert sentences(folder / "out", ("en", "fr"), "train") == [("day of", "jour")]
     assert list(counts) == ["supervised/de-en", "supervised/en-fr", "zero-shot/de-fr"]
@@ -91,7 +110,10 @@ def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path
 def test_test_sets_keep_every_line_empty_ones_too(folder: Path) -> None:
     make(folder, "out")
     assert sentences(folder / "out", ("de", "en"), "test") == [("ein Test", "a test"), ("", "x")]
-    assert sentences(folder / "out", ("de", "fr"), "test", part=ZERO_SHOT) == [("Nullschuss", "zéro"), ("Regen", "pluie")]
+    assert sentences(folder / "out", ("de", "fr"), "test", part=ZERO_SHOT) == [
+        ("Nullschuss", "zéro"),
+        ("Regen", "pluie"),
+    ]
 
 
 def test_sources_are_recorded_with_their_checksums(folder: Path) -> None:
@@ -106,8 +128,15 @@ def test_sources_are_recorded_with_their_checksums(folder: Path) -> None:
 
 def test_cleaning_is_what_the_config_says(folder: Path) -> None:
     counts = make(folder, "out", drop_held_out=False, drop_repeated=False, max_length=8)
-    assert counts["supervised/de-en"]["train"]["dropped"] == {"with an empty side": 1, "too long": 3}
-    assert ("Tag", "day") == sentences(folder / "out", ("de", "en"), "train")[0] == sentences(folder / "out", ("de", "en"), "train")[2]
+    assert counts["supervised/de-en"]["train"]["dropped"] == {
+        "with an empty side": 1,
+        "too long": 3,
+    }
+    assert (
+        ("Tag", "day")
+        == sentences(folder / "out", ("de", "en"), "train")[0]
+        == sentences(folder / "out", ("de", "en"), "train")[2]
+    )
 
 
 def test_compressed_and_several_files_read_like_one_plain_file(folder: Path) -> None:
@@ -118,7 +147,9 @@ def test_compressed_and_several_files_read_like_one_plain_file(folder: Path) -> 
         (folder / f"part2.{language}").write_bytes(b"".join(lines[5:]))
     parts = {language: [f"part1.{language}.gz", f"part2.{language}"] for language in ("de", "en")}
     make(folder, "parts", make_config(folder, **parts))
-    assert sentences(folder / "parts", ("de", "en"), "train") == sentences(folder / "plain", ("de", "en"), "train")
+    assert sentences(folder / "parts", ("de", "en"), "train") == sentences(
+        folder / "plain", ("de", "en"), "train"
+    )
 
 
 def test_the_fingerprint_changes_with_a_files_content(folder: Path) -> None:
@@ -149,9 +180,15 @@ def damage_everything_held_out(folder: Path) -> None:
     ("damage", "message"),
     [
         (damage_utf8, r"train\.de, line 8: not UTF-8"),
-        (damage_length, r"corpus\.pairs\.en-de\.train: .*train\.de has 1 lines but .*train\.en has 8"),
+        (
+            damage_length,
+            r"corpus\.pairs\.en-de\.train: .*train\.de has 1 lines but .*train\.en has 8",
+        ),
         (damage_existence, r"corpus\.pairs\.en-fr\.dev\.fr: there is no file .*dev\.fr"),
-        (damage_everything_held_out, r"supervised/en-fr train: no sentences are left of 2; .*dropped: 2 in dev or test"),
+        (
+            damage_everything_held_out,
+            r"supervised/en-fr train: no sentences are left of 2; .*dropped: 2 in dev or test",
+        ),
     ],
     ids=["utf-8", "length", "existence", "nothing left"],
 )
@@ -168,10 +205,27 @@ SIDES: Dict[str, Any] = {"en": "a.en", "de": "a.de"}
     ("arguments", "message"),
     [
         ({"pairs": {}}, "pairs is empty"),
-        ({"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES)}}, r"pairs\.en-de\.test has \[\]; it needs the files of de and en"),
-        ({"pairs": {"en-de": PairFiles(train=SIDES, dev={"en": "x"}, test=SIDES)}}, r"pairs\.en-de\.dev has \['en'\]"),
-        ({"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES, test={"en": 3, "de": "x"})}}, r"pairs\.en-de\.test\.en is 3; give a path"),
-        ({"pairs": {"en-de": PairFiles(SIDES, SIDES, SIDES), "de-en": PairFiles(SIDES, SIDES, SIDES)}}, "de-en stands more than once"),
+        (
+            {"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES)}},
+            r"pairs\.en-de\.test has \[\]; it needs the files of de and en",
+        ),
+        (
+            {"pairs": {"en-de": PairFiles(train=SIDES, dev={"en": "x"}, test=SIDES)}},
+            r"pairs\.en-de\.dev has \['en'\]",
+        ),
+        (
+            {"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES, test={"en": 3, "de": "x"})}},
+            r"pairs\.en-de\.test\.en is 3; give a path",
+        ),
+        (
+            {
+                "pairs": {
+                    "en-de": PairFiles(SIDES, SIDES, SIDES),
+                    "de-en": PairFiles(SIDES, SIDES, SIDES),
+                }
+            },
+            "de-en stands more than once",
+        ),
         ({"pairs": {"en-de": PairFiles(SIDES, SIDES, SIDES)}, "pivot": "fr"}, "pivot is 'fr'"),
     ],
     ids=["no pairs", "no test", "one side", "no path", "twice", "pivot"],

@@ -5,17 +5,29 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from published import Published, corpus_files, counted, counts_of, flores_members, make_inputs, read_pair, tar_gz
+from support.published_files import (
+    Published,
+    corpus_files,
+    counted,
+    counts_of,
+    flores_members,
+    make_inputs,
+    read_pair,
+    tar_gz,
+)
 
 from deepnet_fairseq.data.corpora import flores200
 from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build
 from deepnet_fairseq.data.corpora.flores200 import ARCHIVE, FLORES_CODES, Flores200Config
 from deepnet_fairseq.data.corpora.opus100_files import ARCHIVES
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
 CODES = ("deu_Latn", "eng_Latn", "fra_Latn", "nob_Latn", "zho_Hans", "zho_Hant")
-TEXTS = {split: {code: [f"{split} {number}  {code}" for number in range(3)] for code in CODES} for split in ("dev", "devtest")}
+TEXTS = {
+    split: {code: [f"{split} {number}  {code}" for number in range(3)] for code in CODES}
+    for split in ("dev", "devtest")
+}
 CORPUS = [("de", "en"), ("en", "fr")]
 
 
@@ -25,8 +37,15 @@ def archive(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def archive_of(prefix: str) -> bytes:
-    members = {name: text for split, lines in TEXTS.items() for name, text in flores_members(lines, split).items()}
-    return tar_gz({"flores200_dataset/README": b"", "flores200_dataset/metadata_dev.tsv": b"", **members}, prefix)
+    members = {
+        name: text
+        for split, lines in TEXTS.items()
+        for name, text in flores_members(lines, split).items()
+    }
+    return tar_gz(
+        {"flores200_dataset/README": b"", "flores200_dataset/metadata_dev.tsv": b"", **members},
+        prefix,
+    )
 
 
 @pytest.fixture
@@ -38,7 +57,9 @@ def make_corpus(tmp_path: Path) -> Any:
     (tmp_path / "list.tsv").write_text("de-en\ttrain.de\ttrain.en\nen-fr\ttrain.en\ttrain.fr\n")
 
     def make(**settings: Any) -> BitextsConfig:
-        config = BitextsConfig(train="list.tsv", further_tests=FurtherTests(flores200=Flores200Config(**settings)))
+        config = BitextsConfig(
+            train="list.tsv", further_tests=FurtherTests(flores200=Flores200Config(**settings))
+        )
         config.resolve_paths(tmp_path)
         return config
 
@@ -46,25 +67,44 @@ def make_corpus(tmp_path: Path) -> Any:
 
 
 def lines(split: str, *codes: str) -> List[tuple]:
-    return [tuple(" ".join(line.split()) for line in row) for row in zip(*(TEXTS[split][code] for code in codes), strict=True)]
+    return [
+        tuple(" ".join(line.split()) for line in row)
+        for row in zip(*(TEXTS[split][code] for code in codes), strict=True)
+    ]
 
 
 def test_the_corpuss_pairs_are_tested_and_not_trained_on(make_corpus: Any, tmp_path: Path) -> None:
     counts = build(make_corpus(), tmp_path / "corpus", make_inputs(tmp_path))
-    assert read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/flores200") == lines("devtest", "deu_Latn", "eng_Latn")
-    assert read_pair(tmp_path / "corpus", ("en", "fr"), "test", "test-sets/flores200") == lines("devtest", "eng_Latn", "fra_Latn")
+    assert read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/flores200") == lines(
+        "devtest", "deu_Latn", "eng_Latn"
+    )
+    assert read_pair(tmp_path / "corpus", ("en", "fr"), "test", "test-sets/flores200") == lines(
+        "devtest", "eng_Latn", "fra_Latn"
+    )
     assert read_pair(tmp_path / "corpus", ("de", "en"), "train") == [("Haus", "house")]
-    assert list(counts) == ["supervised/de-en", "supervised/en-fr", "test-sets/flores200/de-en", "test-sets/flores200/en-fr"]
+    assert list(counts) == [
+        "supervised/de-en",
+        "supervised/en-fr",
+        "test-sets/flores200/de-en",
+        "test-sets/flores200/en-fr",
+    ]
     assert counts_of(counts, "supervised/de-en") == {"train": counted(2, 1, in_dev_or_test=1)}
     assert counts_of(counts, "test-sets/flores200/en-fr") == {"test": counted(3, 3)}
 
 
-def test_any_two_languages_and_the_other_split_can_be_tested(make_corpus: Any, tmp_path: Path) -> None:
+def test_any_two_languages_and_the_other_split_can_be_tested(
+    make_corpus: Any, tmp_path: Path
+) -> None:
     config = make_corpus(pairs="all", split="dev")
     build(config, tmp_path / "corpus", make_inputs(tmp_path))
     assert config.test_sets() == {"flores200": [("de", "en"), ("de", "fr"), ("en", "fr")]}
-    assert read_pair(tmp_path / "corpus", ("de", "fr"), "test", "test-sets/flores200") == lines("dev", "deu_Latn", "fra_Latn")
-    assert read_pair(tmp_path / "corpus", ("de", "en"), "train")[1] == ("Devtest 1 deu_Latn!", "planted")
+    assert read_pair(tmp_path / "corpus", ("de", "fr"), "test", "test-sets/flores200") == lines(
+        "dev", "deu_Latn", "fra_Latn"
+    )
+    assert read_pair(tmp_path / "corpus", ("de", "en"), "train")[1] == (
+        "Devtest 1 deu_Latn!",
+        "planted",
+    )
 
 
 def test_members_may_be_named_from_the_folder_they_were_packed_in(
@@ -76,7 +116,9 @@ def test_members_may_be_named_from_the_folder_they_were_packed_in(
     assert corpus_files(tmp_path / "with") == corpus_files(tmp_path / "without")
 
 
-def test_an_archive_fetched_by_other_means_needs_no_network(make_corpus: Any, published: Published, tmp_path: Path) -> None:
+def test_an_archive_fetched_by_other_means_needs_no_network(
+    make_corpus: Any, published: Published, tmp_path: Path
+) -> None:
     build(make_corpus(), tmp_path / "online", make_inputs(tmp_path))
     published.server.requests.clear()
     inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
@@ -86,16 +128,22 @@ def test_an_archive_fetched_by_other_means_needs_no_network(make_corpus: Any, pu
     assert published.records()[0] in inputs.downloads.records
 
 
-def test_an_archive_that_is_not_the_published_one_is_refused(make_corpus: Any, published: Published, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_the_published_one_is_refused(
+    make_corpus: Any, published: Published, tmp_path: Path
+) -> None:
     published.spoil(ARCHIVE.name)
-    with pytest.raises(DataError, match=r"^flores200_dataset\.tar\.gz: no address gave it .* its sha256 is"):
+    with pytest.raises(
+        DataError, match=r"^flores200_dataset\.tar\.gz: no address gave it .* its sha256 is"
+    ):
         build(make_corpus(), tmp_path / "corpus", make_inputs(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
 def test_a_code_that_the_archive_lacks_is_named(make_corpus: Any, tmp_path: Path) -> None:
     config = make_corpus(codes={"fr": "frp_Latn"})
-    with pytest.raises(DataError, match=r"has no member flores200_dataset/devtest/frp_Latn\.devtest"):
+    with pytest.raises(
+        DataError, match=r"has no member flores200_dataset/devtest/frp_Latn\.devtest"
+    ):
         build(config, tmp_path / "corpus", make_inputs(tmp_path))
 
 
@@ -105,7 +153,11 @@ def test_a_code_that_the_archive_lacks_is_named(make_corpus: Any, tmp_path: Path
         ({}, CORPUS, CORPUS),
         ({"pairs": "all"}, CORPUS, [("de", "en"), ("de", "fr"), ("en", "fr")]),
         ({"pairs": ["fr-de", "de-fr", "en-de"]}, CORPUS, [("de", "en"), ("de", "fr")]),
-        ({"pairs": "all"}, [("en", "no"), ("en", "nb")], [("en", "nb"), ("en", "no")]),  # no and nb are one language here
+        (
+            {"pairs": "all"},
+            [("en", "no"), ("en", "nb")],
+            [("en", "nb"), ("en", "no")],
+        ),  # no and nb are one language here
         ({"missing": "skip"}, [*CORPUS, ("br", "en")], CORPUS),
         ({"codes": {"br": "bre_Latn"}}, [("br", "en")], [("br", "en")]),
     ],
@@ -122,8 +174,14 @@ def test_pairs_are_chosen(settings: Dict[str, Any], corpus: list, expected: list
             {},
             r"flores200 has no text in br, sh that is known here; give the set's codes as flores200\.codes, or .* flores200\.missing: skip",
         ),
-        ({"pairs": ["de-it"]}, "flores200.pairs has 'it', but the corpus's languages are br, de, en, sh"),
-        ({"pairs": ["br-sh"], "missing": "skip"}, "flores200 has none of the pairs that are asked for: br-sh"),
+        (
+            {"pairs": ["de-it"]},
+            "flores200.pairs has 'it', but the corpus's languages are br, de, en, sh",
+        ),
+        (
+            {"pairs": ["br-sh"], "missing": "skip"},
+            "flores200 has none of the pairs that are asked for: br-sh",
+        ),
         ({"pairs": "some"}, "flores200.pairs is 'some'; write corpus, all, or a list such as"),
         ({"pairs": []}, r"flores200.pairs is \[\]"),
         ({"missing": "ignore"}, "flores200.missing is 'ignore'; choose one of error, skip"),
@@ -139,14 +197,27 @@ def test_chinese_can_be_in_another_script(tmp_path: Path) -> None:
     inputs = make_inputs(tmp_path)
     pairs = [("en", "zh")]
     found = [
-        Flores200Config(codes=codes).sources(pairs, inputs.downloads, tmp_path / str(n)) for n, codes in enumerate(({}, {"zh": "zho_Hant"}))
+        Flores200Config(codes=codes).sources(pairs, inputs.downloads, tmp_path / str(n))
+        for n, codes in enumerate(({}, {"zh": "zho_Hant"}))
     ]
-    assert [source.files["zh"][0].name for [source] in found] == ["zho_Hans.devtest", "zho_Hant.devtest"]
+    assert [source.files["zh"][0].name for [source] in found] == [
+        "zho_Hans.devtest",
+        "zho_Hant.devtest",
+    ]
 
 
 def test_opus_100s_languages_have_codes_but_for_six() -> None:
     languages = {language for pair in ARCHIVES for language in pair}
     assert languages - set(FLORES_CODES) == {"an", "br", "fy", "se", "sh", "wa"}
-    assert [code for code in FLORES_CODES.values() if not re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", code)] == []
-    shared = {code: [key for key, other in FLORES_CODES.items() if other == code] for code in FLORES_CODES.values()}
-    assert sorted(keys for keys in shared.values() if len(keys) > 1) == [["nb", "no"], ["ns", "nso"], ["zh", "zh_CN"]]
+    assert [
+        code for code in FLORES_CODES.values() if not re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", code)
+    ] == []
+    shared = {
+        code: [key for key, other in FLORES_CODES.items() if other == code]
+        for code in FLORES_CODES.values()
+    }
+    assert sorted(keys for keys in shared.values() if len(keys) > 1) == [
+        ["nb", "no"],
+        ["ns", "nso"],
+        ["zh", "zh_CN"],
+    ]

@@ -2,8 +2,15 @@
 
 import pytest
 
-from deepnet_fairseq.data.language_identification import REQUIREMENT, SAME_LANGUAGE, UNDETERMINED, Identifier, _model, same_language
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.data.language_identification import (
+    REQUIREMENT,
+    SAME_LANGUAGE,
+    UNDETERMINED,
+    Identifier,
+    _model,
+    same_language,
+)
+from deepnet_fairseq.errors import DataError
 
 # The first sentence of the Universal Declaration of Human Rights' first article.
 ARTICLE = {
@@ -61,7 +68,9 @@ def test_languages_of_a_group_pool_their_probability(identifier: Identifier) -> 
         ("und", "de", False),
     ],
 )
-def test_members_of_a_macrolanguage_are_the_same_and_neighbours_are_not(one: str, other: str, expected: bool) -> None:
+def test_members_of_a_macrolanguage_are_the_same_and_neighbours_are_not(
+    one: str, other: str, expected: bool
+) -> None:
     assert same_language(one, other) == same_language(other, one) == expected
 
 
@@ -81,6 +90,8 @@ def test_the_identifier_says_which_of_opus100s_languages_it_knows(identifier: Id
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deepnet_fairseq.data.language_identification.find_spec", lambda name: None)
-    with pytest.raises(DataError, match="needs the package py3langid; install it with: pip install") as error:
+    with pytest.raises(
+        DataError, match="needs the package py3langid; install it with: pip install"
+    ) as error:
         Identifier()
     assert REQUIREMENT in str(error.value)

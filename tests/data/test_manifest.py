@@ -6,7 +6,12 @@ from pathlib import Path
 
 import sentencepiece
 
-from deepnet_fairseq.data.manifest import file_record, tool_versions, write_cleaning_report, write_manifest
+from deepnet_fairseq.data.manifest import (
+    file_record,
+    tool_versions,
+    write_cleaning_report,
+    write_manifest,
+)
 
 
 def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
@@ -14,8 +19,16 @@ def test_the_same_inputs_give_the_same_bytes_wherever_they_lie(tmp_path: Path) -
     for folder in (tmp_path / "here", tmp_path / "there"):
         folder.mkdir()
         (folder / "train.de").write_text("Tag\n")
-        corpus = {"kind": "files", "pairs": {"de-en": [str(folder / "train.de")]}, "sources": [file_record(folder / "train.de")]}
-        manifests.append(write_manifest(folder, corpus, {"size": 300}, {"de-en": {"train": 1}}, {"corpus": tool_versions()}).read_bytes())
+        corpus = {
+            "kind": "files",
+            "pairs": {"de-en": [str(folder / "train.de")]},
+            "sources": [file_record(folder / "train.de")],
+        }
+        manifests.append(
+            write_manifest(
+                folder, corpus, {"size": 300}, {"de-en": {"train": 1}}, {"corpus": tool_versions()}
+            ).read_bytes()
+        )
     assert manifests[0] == manifests[1]
     content = json.loads(manifests[0])
     assert content["corpus"]["pairs"] == {"de-en": ["train.de"]}
@@ -37,12 +50,23 @@ def test_a_source_is_known_by_its_name_size_and_checksum(tmp_path: Path) -> None
 def test_the_cleaning_report_has_a_row_per_split_and_a_column_per_filter(tmp_path: Path) -> None:
     counts = {
         "supervised/de-en": {
-            "train": {"read": 9, "kept": 5, "dropped": {"repeated": 1, "in dev or test": 3}, "changed": {"spaces": 2}, "notes": []},
+            "train": {
+                "read": 9,
+                "kept": 5,
+                "dropped": {"repeated": 1, "in dev or test": 3},
+                "changed": {"spaces": 2},
+                "notes": [],
+            },
             "dev": {"read": 2, "kept": 1, "dropped": {"in test": 1}, "changed": {}, "notes": []},
         },
-        "supervised/en-fr": {"train": {"read": 4, "kept": 2, "dropped": {"repeated": 2}, "changed": {}, "notes": []}},
+        "supervised/en-fr": {
+            "train": {"read": 4, "kept": 2, "dropped": {"repeated": 2}, "changed": {}, "notes": []}
+        },
     }
-    rows = [line.split("\t") for line in write_cleaning_report(tmp_path, counts).read_text(encoding="utf-8").splitlines()]
+    rows = [
+        line.split("\t")
+        for line in write_cleaning_report(tmp_path, counts).read_text(encoding="utf-8").splitlines()
+    ]
     assert rows == [
         ["pair", "split", "read", "kept", "in dev or test", "in test", "repeated"],
         ["supervised/de-en", "train", "9", "5", "3", "0", "1"],

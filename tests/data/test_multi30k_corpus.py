@@ -5,11 +5,20 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from published import Published, corpus_files, counted, counts_of, gz, make_inputs, prepare_all, read_pair
+from support.published_files import (
+    Published,
+    corpus_files,
+    counted,
+    counts_of,
+    gz,
+    make_inputs,
+    prepare_all,
+    read_pair,
+)
 
 from deepnet_fairseq.data.corpora import multi30k
 from deepnet_fairseq.data.corpora.multi30k import FILES, LATER_TESTS, Multi30kConfig, build
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
 CODES = ("cs", "de", "en", "fr")
 
@@ -36,10 +45,15 @@ def files(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lines(split: str, *codes: str) -> List[tuple]:
-    return [tuple(" ".join(line.split()) for line in row) for row in zip(*(TEXTS[split][code] for code in codes), strict=True)]
+    return [
+        tuple(" ".join(line.split()) for line in row)
+        for row in zip(*(TEXTS[split][code] for code in codes), strict=True)
+    ]
 
 
-def test_every_language_is_paired_with_the_pivot_and_the_others_are_only_tested(tmp_path: Path) -> None:
+def test_every_language_is_paired_with_the_pivot_and_the_others_are_only_tested(
+    tmp_path: Path,
+) -> None:
     counts = build(Multi30kConfig(), tmp_path, make_inputs(tmp_path))
     assert list(counts) == [f"supervised/{name}" for name in ("cs-en", "de-en", "en-fr")] + [
         f"zero-shot/{name}" for name in ("cs-de", "cs-fr", "de-fr")
@@ -50,7 +64,9 @@ def test_every_language_is_paired_with_the_pivot_and_the_others_are_only_tested(
     assert read_pair(tmp_path, ("de", "en"), "dev") == lines("val", "de", "en")
     assert read_pair(tmp_path, ("en", "fr"), "dev") == lines("val", "en", "fr")[1:]
     assert read_pair(tmp_path, ("en", "fr"), "test") == lines("test_2016_flickr", "en", "fr")
-    assert read_pair(tmp_path, ("cs", "de"), "test", "zero-shot") == lines("test_2016_flickr", "cs", "de")
+    assert read_pair(tmp_path, ("cs", "de"), "test", "zero-shot") == lines(
+        "test_2016_flickr", "cs", "de"
+    )
     assert counts_of(counts, "supervised/de-en") == {
         "train": counted(5, 4, in_dev_or_test=1),
         "dev": counted(2, 2),
@@ -63,18 +79,30 @@ def test_later_tests_hold_their_sentences_out_of_training_text(tmp_path: Path) -
     config = Multi30kConfig(tests=["test_2018_flickr", "test_2017_mscoco"])
     counts = build(config, tmp_path, make_inputs(tmp_path))
     assert counts_of(counts, "supervised/cs-en")["train"] == counted(5, 4, in_dev_or_test=1)
-    assert read_pair(tmp_path, ("cs", "fr"), "test", "test-sets/test_2018_flickr") == lines("test_2018_flickr", "cs", "fr")
-    assert read_pair(tmp_path, ("de", "en"), "test", "test-sets/test_2017_mscoco") == lines("test_2017_mscoco", "de", "en")
-    assert sorted(path.name for path in (tmp_path / "test-sets" / "test_2017_mscoco").iterdir()) == ["de-en", "de-fr", "en-fr"]  # no Czech
+    assert read_pair(tmp_path, ("cs", "fr"), "test", "test-sets/test_2018_flickr") == lines(
+        "test_2018_flickr", "cs", "fr"
+    )
+    assert read_pair(tmp_path, ("de", "en"), "test", "test-sets/test_2017_mscoco") == lines(
+        "test_2017_mscoco", "de", "en"
+    )
+    assert sorted(
+        path.name for path in (tmp_path / "test-sets" / "test_2017_mscoco").iterdir()
+    ) == ["de-en", "de-fr", "en-fr"]  # no Czech
 
 
-def test_another_pivot_and_fewer_pairs_fetch_no_more_than_their_files(published: Published, tmp_path: Path) -> None:
+def test_another_pivot_and_fewer_pairs_fetch_no_more_than_their_files(
+    published: Published, tmp_path: Path
+) -> None:
     config = Multi30kConfig(languages=["fr"], pivot="de")
     counts = build(config, tmp_path, make_inputs(tmp_path))
     assert list(counts) == ["supervised/de-fr"]
     assert read_pair(tmp_path, ("de", "fr"), "test") == lines("test_2016_flickr", "de", "fr")
     fetched = [name.rpartition("/")[2] for name, _ in published.server.requests]
-    assert sorted(fetched) == sorted(f"{split}.{code}.gz" for split in ("train", "val", "test_2016_flickr") for code in ("de", "fr"))
+    assert sorted(fetched) == sorted(
+        f"{split}.{code}.gz"
+        for split in ("train", "val", "test_2016_flickr")
+        for code in ("de", "fr")
+    )
 
 
 def test_zero_shot_pairs_can_be_chosen(tmp_path: Path) -> None:
@@ -91,20 +119,31 @@ def test_files_fetched_by_other_means_need_no_network(published: Published, tmp_
     build(config, tmp_path / "offline", inputs)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
-    assert sorted(inputs.downloads.records, key=lambda record: record["name"]) == published.records()
+    assert (
+        sorted(inputs.downloads.records, key=lambda record: record["name"]) == published.records()
+    )
 
 
 @pytest.mark.parametrize("name", ["train.de.gz", "test_2016_flickr.fr.gz"])
-def test_a_file_that_is_not_the_published_one_is_refused(published: Published, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_the_published_one_is_refused(
+    published: Published, tmp_path: Path, name: str
+) -> None:
     published.spoil(name)
-    with pytest.raises(DataError, match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with"):
+    with pytest.raises(
+        DataError,
+        match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with",
+    ):
         build(Multi30kConfig(), tmp_path / "corpus", make_inputs(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
-def test_sides_of_different_length_are_refused(published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_sides_of_different_length_are_refused(
+    published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(FILES, "val.cs", published.add(FILES["val.cs"], gz(["jen jeden"])))
-    with pytest.raises(DataError, match=r"val\.cs\.gz ends after 1 lines, but \S*val\.en\.gz goes on"):
+    with pytest.raises(
+        DataError, match=r"val\.cs\.gz ends after 1 lines, but \S*val\.en\.gz goes on"
+    ):
         build(Multi30kConfig(), tmp_path, make_inputs(tmp_path))
 
 
@@ -115,9 +154,18 @@ def test_sides_of_different_length_are_refused(published: Published, monkeypatch
         ({"languages": ["de", "en"]}, r"languages is \['de', 'en'\] and pivot 'en'"),
         ({"languages": ["de", "es"]}, r"languages is \['de', 'es'\]"),
         ({"zero_shot": ["de-en"]}, "zero_shot has de-en, but 'en' is not one of the languages"),
-        ({"zero_shot": ["cs-de"], "languages": ["de"]}, "zero_shot has cs-de, but 'cs' is not one of the languages"),
-        ({"tests": ["test_2019"]}, "tests has 'test_2019'; choose from test_2017_flickr, test_2017_mscoco, test_2018_flickr"),
-        ({"tests": ["test_2017_flickr"], "languages": ["cs"]}, "tests has test_2017_flickr, which none of the pairs is in"),
+        (
+            {"zero_shot": ["cs-de"], "languages": ["de"]},
+            "zero_shot has cs-de, but 'cs' is not one of the languages",
+        ),
+        (
+            {"tests": ["test_2019"]},
+            "tests has 'test_2019'; choose from test_2017_flickr, test_2017_mscoco, test_2018_flickr",
+        ),
+        (
+            {"tests": ["test_2017_flickr"], "languages": ["cs"]},
+            "tests has test_2017_flickr, which none of the pairs is in",
+        ),
     ],
 )
 def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:

@@ -13,10 +13,10 @@ from fairseq.data import indexed_dataset
 
 from deepnet_fairseq.commands import prepare as command
 from deepnet_fairseq.commands.prepare import format_table, main
+from deepnet_fairseq.config.recipe import Recipe, load_recipe
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import Jobs
-from deepnet_fairseq.data.layout import DataError
-from deepnet_fairseq.recipe import Recipe, load_recipe
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.parallel import Jobs
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -26,7 +26,11 @@ vocabulary: {{size: 300}}
 training: {{arch: deepnet_transformer, encoder-langtok: tgt, lr: 5.0e-4}}
 """
 DOWNLOADS = Downloads(Path("downloads"))
-LINES = {"de-en": {"train": 120, "dev": 12, "test": 14}, "en-ja": {"train": 120, "dev": 12, "test": 14}, "de-ja": {"test": 14}}
+LINES = {
+    "de-en": {"train": 120, "dev": 12, "test": 14},
+    "en-ja": {"train": 120, "dev": 12, "test": 14},
+    "de-ja": {"test": 14},
+}
 
 
 @pytest.fixture
@@ -50,7 +54,10 @@ def edited(config: Path, old: str, new: str) -> Recipe:
 def state(folder: Path) -> Dict[str, tuple]:
     """Each file's content and time of change, but for logs."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) for path in files}
+    return {
+        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in files
+    }
 
 
 def changed(before: Dict[str, tuple], after: Dict[str, tuple], folder: Path) -> List[str]:
@@ -65,9 +72,17 @@ def test_prepare_makes_every_line_binary(config: Path) -> None:
     for pair, splits in LINES.items():
         for split, lines in splits.items():
             for language in pair.split("-"):
-                prefix = recipe.data_bin / f"{'valid' if split == 'dev' else split}.{pair}.{language}"
+                prefix = (
+                    recipe.data_bin / f"{'valid' if split == 'dev' else split}.{pair}.{language}"
+                )
                 assert len(indexed_dataset.make_dataset(str(prefix), impl="mmap")) == lines
-    assert sorted(path.name for path in recipe.work_dir.iterdir()) == ["cleaning.tsv", "corpus", "data-bin", "manifest.json", "vocabulary"]
+    assert sorted(path.name for path in recipe.work_dir.iterdir()) == [
+        "cleaning.tsv",
+        "corpus",
+        "data-bin",
+        "manifest.json",
+        "vocabulary",
+    ]
 
 
 def test_a_second_run_does_nothing_and_says_the_same(config: Path) -> None:
@@ -77,16 +92,25 @@ def test_a_second_run_does_nothing_and_says_the_same(config: Path) -> None:
     assert state(recipe.work_dir) == before
 
 
-def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = load_recipe(config)
     with monkeypatch.context() as patch:
-        patch.setattr("deepnet_fairseq.commands.prepare.binarize", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "deepnet_fairseq.commands.prepare.binarize",
+            lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
+        )
         with pytest.raises(KeyboardInterrupt):
             prepare(recipe)
     before = state(recipe.work_dir)
     assert not recipe.data_bin.exists()
     assert prepare(recipe) == LINES
-    assert changed(before, state(recipe.work_dir), recipe.work_dir) == ["cleaning.tsv", "data-bin", "manifest.json"]
+    assert changed(before, state(recipe.work_dir), recipe.work_dir) == [
+        "cleaning.tsv",
+        "data-bin",
+        "manifest.json",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +122,9 @@ def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(config: Path, mon
     ],
     ids=["corpus", "vocabulary", "training"],
 )
-def test_a_changed_config_makes_what_depends_on_it_anew(config: Path, old: str, new: str, steps: List[str]) -> None:
+def test_a_changed_config_makes_what_depends_on_it_anew(
+    config: Path, old: str, new: str, steps: List[str]
+) -> None:
     recipe = edited(config, "kind: cldr", "kind: cldr, seed: 1")
     prepare(recipe)
     before = state(recipe.work_dir)
@@ -113,7 +139,10 @@ def test_data_that_checkpoints_were_trained_on_are_not_replaced(config: Path) ->
     (recipe.checkpoint_dir / "checkpoint_last.pt").touch()
     assert prepare(recipe) == LINES
     before = state(recipe.work_dir)
-    with pytest.raises(DataError, match=r"vocabulary was made from another config, and .*checkpoints was trained on it"):
+    with pytest.raises(
+        DataError,
+        match=r"vocabulary was made from another config, and .*checkpoints was trained on it",
+    ):
         prepare(edited(config, "size: 300", "size: 310"))
     assert state(recipe.work_dir) == before
 
@@ -128,30 +157,62 @@ def test_data_that_checkpoints_were_trained_on_are_not_replaced(config: Path) ->
     ],
     ids=["language", "vocabulary", "lines", "kind"],
 )
-def test_what_cannot_be_made_is_one_line_on_stderr(config: Path, capsys: pytest.CaptureFixture, old: str, new: str, message: str) -> None:
-    config.write_text(config.read_text(encoding="utf-8").replace("zero_shot: [de-ja], ", "").replace(old, new), encoding="utf-8")
+def test_what_cannot_be_made_is_one_line_on_stderr(
+    config: Path, capsys: pytest.CaptureFixture, old: str, new: str, message: str
+) -> None:
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("zero_shot: [de-ja], ", "").replace(old, new),
+        encoding="utf-8",
+    )
     assert main([str(config)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines()[-1].startswith("prepare.sh: ") and message in captured.err.splitlines()[-1]
+    assert (
+        captured.err.splitlines()[-1].startswith("prepare.sh: ")
+        and message in captured.err.splitlines()[-1]
+    )
     assert not list(config.parent.glob("work/*.partial"))
 
 
 def test_the_script_prints_a_table_alone_on_stdout(config: Path) -> None:
     environment = {**os.environ, "PYTHON": sys.executable}
-    result = subprocess.run([ROOT / "scripts/prepare.sh", str(config), "--workers", "2"], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [ROOT / "scripts/prepare.sh", str(config), "--workers", "2"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout == format_table(LINES) + "\n"
 
 
-def test_a_clusters_jobs_make_the_same_bytes(config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_clusters_jobs_make_the_same_bytes(
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([str(config)]) == 0
     alone = state(tmp_path / "work")
     (tmp_path / "work").rename(tmp_path / "alone")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert main([str(config), "--cluster", "local", "--workers", "2", "--cluster-option", "timeout_min=5"]) == 0
-    made = {name: digest for name, (digest, _) in state(tmp_path / "work").items() if "/jobs/" not in name}
+    assert (
+        main(
+            [
+                str(config),
+                "--cluster",
+                "local",
+                "--workers",
+                "2",
+                "--cluster-option",
+                "timeout_min=5",
+            ]
+        )
+        == 0
+    )
+    made = {
+        name: digest
+        for name, (digest, _) in state(tmp_path / "work").items()
+        if "/jobs/" not in name
+    }
     assert made == {name: digest for name, (digest, _) in alone.items()}
     assert list((tmp_path / "work/jobs").glob("*_result.pkl"))  # it was the cluster that did it
 
@@ -159,14 +220,19 @@ def test_a_clusters_jobs_make_the_same_bytes(config: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--cluster", "local", "--cluster-option", "timeout_min"], "--cluster-option timeout_min: write NAME=VALUE"),
+        (
+            ["--cluster", "local", "--cluster-option", "timeout_min"],
+            "--cluster-option timeout_min: write NAME=VALUE",
+        ),
         (["--cluster", "local", "--cluster-option", "coffee=3"], "submitit refuses it"),
         (["--workers", "0"], "--workers is 0; it must be at least 1"),
         (["--source-dir", "nowhere"], "--source-dir nowhere: no such folder"),
     ],
     ids=["no value", "no such option", "no workers", "no folder"],
 )
-def test_a_wrong_call_is_explained(config: Path, capsys: pytest.CaptureFixture, arguments: List[str], message: str) -> None:
+def test_a_wrong_call_is_explained(
+    config: Path, capsys: pytest.CaptureFixture, arguments: List[str], message: str
+) -> None:
     try:
         assert main([str(config), *arguments]) == 1
     except SystemExit as error:
@@ -174,7 +240,9 @@ def test_a_wrong_call_is_explained(config: Path, capsys: pytest.CaptureFixture, 
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_another_prepare_on_the_same_folder_is_kept_away(config: Path, capsys: pytest.CaptureFixture) -> None:
+def test_another_prepare_on_the_same_folder_is_kept_away(
+    config: Path, capsys: pytest.CaptureFixture
+) -> None:
     recipe = load_recipe(config)
     with command.lock(recipe.data_dir):
         assert main([str(config)]) == 1
@@ -192,7 +260,9 @@ def test_data_that_several_configs_share_are_not_replaced(config: Path, tmp_path
         "manifest.json",
         "vocabulary",
     ]
-    with pytest.raises(DataError, match=r"vocabulary was made from another config, and other trainings may use it"):
+    with pytest.raises(
+        DataError, match=r"vocabulary was made from another config, and other trainings may use it"
+    ):
         prepare(edited(config, "size: 300", "size: 310"))
 
 
@@ -203,7 +273,10 @@ def test_the_manifest_says_what_the_data_were_made_from(config: Path) -> None:
     assert content["lines"] == LINES
     assert content["corpus"]["counts"]["supervised/de-en"]["train"]["kept"] == 120
     assert content["vocabulary"]["pieces"] == 300
-    assert content["vocabulary"]["model_sha256"] == hashlib.sha256((recipe.vocabulary_dir / "spm.model").read_bytes()).hexdigest()
+    assert (
+        content["vocabulary"]["model_sha256"]
+        == hashlib.sha256((recipe.vocabulary_dir / "spm.model").read_bytes()).hexdigest()
+    )
     assert content["tools"].keys() == {"corpus", "vocabulary", "data-bin"}
     assert content["tools"]["data-bin"]["fairseq"].startswith("0.12.2+deepnet.")
     assert str(config.parent) not in json.dumps(content)
@@ -214,8 +287,16 @@ def test_the_manifest_says_what_the_data_were_made_from(config: Path) -> None:
 
 
 def test_the_table_has_a_row_per_pair() -> None:
-    assert format_table(LINES).splitlines() == ["pair\ttrain\tdev\ttest", "de-en\t120\t12\t14", "en-ja\t120\t12\t14", "de-ja\t-\t-\t14"]
+    assert format_table(LINES).splitlines() == [
+        "pair\ttrain\tdev\ttest",
+        "de-en\t120\t12\t14",
+        "en-ja\t120\t12\t14",
+        "de-ja\t-\t-\t14",
+    ]
 
 
 def test_the_table_has_a_column_for_further_test_sets() -> None:
-    assert format_table({"de-en": {"train": 1, "newstest2017": 3004}}) == "pair\ttrain\tdev\ttest\tnewstest2017\nde-en\t1\t-\t-\t3004"
+    assert (
+        format_table({"de-en": {"train": 1, "newstest2017": 3004}})
+        == "pair\ttrain\tdev\ttest\tnewstest2017\nde-en\t1\t-\t-\t3004"
+    )

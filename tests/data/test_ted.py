@@ -5,19 +5,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published import Published, counted, counts_of, make_inputs, read_pair, tar_gz, ted_table
-from web_server import Answer
+from support.published_files import (
+    Published,
+    counted,
+    counts_of,
+    make_inputs,
+    read_pair,
+    tar_gz,
+    ted_table,
+)
+from support.web_server import Answer
 
 from deepnet_fairseq.data.corpora import ted
 from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build
 from deepnet_fairseq.data.corpora.ted import ARCHIVE, TED_CODES, TedConfig
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
 COLUMNS = {
-    "en": ["Hello , world !", "It &apos;s R &amp; D .", "( Laughter )", "__NULL__", "the &quot; end &quot;"],
-    "de": ["Hallo , Welt !", "_ _ NULL _ _", "", "Ohne Englisch .", "das „ Ende “ &#91; Applaus &#93;"],
-    "fr": ["__NULL__ salut", "C&apos; est R &amp; D .", "( Rires )", "sans anglais", "la «  fin  »"],
+    "en": [
+        "Hello , world !",
+        "It &apos;s R &amp; D .",
+        "( Laughter )",
+        "__NULL__",
+        "the &quot; end &quot;",
+    ],
+    "de": [
+        "Hallo , Welt !",
+        "_ _ NULL _ _",
+        "",
+        "Ohne Englisch .",
+        "das „ Ende “ &#91; Applaus &#93;",
+    ],
+    "fr": [
+        "__NULL__ salut",
+        "C&apos; est R &amp; D .",
+        "( Rires )",
+        "sans anglais",
+        "la «  fin  »",
+    ],
     "zh-cn": ["你好 世界", "是 研发", "__NULL__", "__NULL__", "结束"],
     "nb": ["Hei", "Det er F &amp; U .", "__NULL__", "__NULL__", "__NULL__"],
     "be": ["__NULL__"] * 5,
@@ -30,7 +56,11 @@ def archive(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def replace_table(published: Published, monkeypatch: pytest.MonkeyPatch, table: bytes) -> None:
-    members = {"all_talks_dev.tsv": b"x\n", "all_talks_test.tsv": table, "all_talks_train.tsv": b"x\n"}
+    members = {
+        "all_talks_dev.tsv": b"x\n",
+        "all_talks_test.tsv": table,
+        "all_talks_train.tsv": b"x\n",
+    }
     monkeypatch.setattr(ted, "ARCHIVE", published.add(ARCHIVE, tar_gz(members)))
 
 
@@ -42,7 +72,9 @@ def make_corpus(tmp_path: Path) -> Any:
         (tmp_path / "left").write_text("something\nhello world\n")
         (tmp_path / "right").write_text("etwas\ngepflanzt\n")
         (tmp_path / "list.tsv").write_text("".join(f"{pair}\tleft\tright\n" for pair in pairs))
-        config = BitextsConfig(train="list.tsv", further_tests=FurtherTests(ted=TedConfig(**settings)))
+        config = BitextsConfig(
+            train="list.tsv", further_tests=FurtherTests(ted=TedConfig(**settings))
+        )
         config.resolve_paths(tmp_path)
         return config
 
@@ -53,8 +85,14 @@ def make_corpus(tmp_path: Path) -> Any:
     ("pair", "expected"),
     [
         ("en-de", [("Hallo, Welt!", "Hello, world!"), ("das „Ende“ [Applaus]", 'the "end"')]),
-        ("en-zh", [("Hello, world!", "你好世界"), ("It's R & D.", "是研发"), ('the "end"', "结束")]),
-        ("en-zh_CN", [("Hello, world!", "你好世界"), ("It's R & D.", "是研发"), ('the "end"', "结束")]),
+        (
+            "en-zh",
+            [("Hello, world!", "你好世界"), ("It's R & D.", "是研发"), ('the "end"', "结束")],
+        ),
+        (
+            "en-zh_CN",
+            [("Hello, world!", "你好世界"), ("It's R & D.", "是研发"), ('the "end"', "结束")],
+        ),
         ("en-no", [("Hello, world!", "Hei"), ("It's R & D.", "Det er F & U.")]),
     ],
 )
@@ -64,7 +102,9 @@ def test_pairs_have_the_sentences_that_both_languages_have_without_tokens(
     counts = build(make_corpus(pair), tmp_path / "corpus", make_inputs(tmp_path))
     first, second = sorted(pair.split("-"))
     assert read_pair(tmp_path / "corpus", (first, second), "test", "test-sets/ted") == expected
-    assert counts_of(counts, f"test-sets/ted/{first}-{second}") == {"test": counted(len(expected), len(expected))}
+    assert counts_of(counts, f"test-sets/ted/{first}-{second}") == {
+        "test": counted(len(expected), len(expected))
+    }
 
 
 def test_its_sentences_are_held_out_as_people_write_them(make_corpus: Any, tmp_path: Path) -> None:
@@ -74,34 +114,56 @@ def test_its_sentences_are_held_out_as_people_write_them(make_corpus: Any, tmp_p
 
 
 def test_each_pair_has_sentences_of_its_own(make_corpus: Any, tmp_path: Path) -> None:
-    counts = build(make_corpus("en-de", "en-fr", pairs="all"), tmp_path / "corpus", make_inputs(tmp_path))
-    tested = {name: found["test"]["kept"] for name, found in counts.items() if name.startswith("test-sets")}
+    counts = build(
+        make_corpus("en-de", "en-fr", pairs="all"), tmp_path / "corpus", make_inputs(tmp_path)
+    )
+    tested = {
+        name: found["test"]["kept"]
+        for name, found in counts.items()
+        if name.startswith("test-sets")
+    }
     assert tested == {"test-sets/ted/de-en": 2, "test-sets/ted/de-fr": 2, "test-sets/ted/en-fr": 3}
 
 
 def test_a_pair_without_common_sentences_is_refused(make_corpus: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"ted_talks\.tar\.gz has no sentence in both be and en; leave the pair out of ted\.pairs"):
+    with pytest.raises(
+        DataError,
+        match=r"ted_talks\.tar\.gz has no sentence in both be and en; leave the pair out of ted\.pairs",
+    ):
         build(make_corpus("be-en"), tmp_path / "corpus", make_inputs(tmp_path))
 
 
-def test_a_column_that_the_table_lacks_is_named_with_those_it_has(make_corpus: Any, tmp_path: Path) -> None:
+def test_a_column_that_the_table_lacks_is_named_with_those_it_has(
+    make_corpus: Any, tmp_path: Path
+) -> None:
     with pytest.raises(
-        DataError, match=r"all_talks_test\.tsv has no column xx; give 'de' one of these in ted\.codes: en de fr zh-cn nb be$"
+        DataError,
+        match=r"all_talks_test\.tsv has no column xx; give 'de' one of these in ted\.codes: en de fr zh-cn nb be$",
     ):
         build(make_corpus("en-de", codes={"de": "xx"}), tmp_path / "corpus", make_inputs(tmp_path))
 
 
-def test_a_broken_row_is_named(make_corpus: Any, published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_broken_row_is_named(
+    make_corpus: Any, published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     replace_table(published, monkeypatch, ted_table(COLUMNS) + b"talk_5\tcut sh")
-    with pytest.raises(DataError, match=r"all_talks_test\.tsv, line 7: 2 columns where the first line has 7; fetch the archive again"):
+    with pytest.raises(
+        DataError,
+        match=r"all_talks_test\.tsv, line 7: 2 columns where the first line has 7; fetch the archive again",
+    ):
         build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path))
 
 
-def test_an_archive_fetched_by_other_means_needs_no_network(make_corpus: Any, published: Published, tmp_path: Path) -> None:
+def test_an_archive_fetched_by_other_means_needs_no_network(
+    make_corpus: Any, published: Published, tmp_path: Path
+) -> None:
     """The address may answer with a web page."""
     given = published.go_offline(tmp_path / "given")
     published.server.add("data/ted_talks.tar.gz", Answer(b"<html>moved</html>"))
-    with pytest.raises(DataError, match=r"^ted_talks\.tar\.gz: no address gave it .*has 18 bytes, but was published with .* --source-dir"):
+    with pytest.raises(
+        DataError,
+        match=r"^ted_talks\.tar\.gz: no address gave it .*has 18 bytes, but was published with .* --source-dir",
+    ):
         build(make_corpus("en-de"), tmp_path / "online", make_inputs(tmp_path))
     build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path, given))
     assert len(read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/ted")) == 2
@@ -110,9 +172,13 @@ def test_an_archive_fetched_by_other_means_needs_no_network(make_corpus: Any, pu
 def test_the_detokeniser_is_asked_for_before_any_work(
     make_corpus: Any, monkeypatch: pytest.MonkeyPatch, published: Published, tmp_path: Path
 ) -> None:
-    assert make_corpus("en-de").fingerprint()["further_tests"]["ted"]["sacremoses"].startswith("0.1")
+    assert (
+        make_corpus("en-de").fingerprint()["further_tests"]["ted"]["sacremoses"].startswith("0.1")
+    )
     monkeypatch.setattr(ted, "DETOKENISER", "no-such-package")
-    with pytest.raises(DataError, match="ted needs the package no-such-package; install it with: pip install"):
+    with pytest.raises(
+        DataError, match="ted needs the package no-such-package; install it with: pip install"
+    ):
         make_corpus("en-de").fingerprint()
     monkeypatch.setitem(sys.modules, "sacremoses", None)
     with pytest.raises(DataError, match="ted needs the package"):
@@ -120,7 +186,10 @@ def test_the_detokeniser_is_asked_for_before_any_work(
     assert published.server.requests == []
 
 
-@pytest.mark.parametrize(("language", "code"), [("no", "nb"), ("nb", "nb"), ("zh", "zh-cn"), ("zh_TW", "zh-tw"), ("pt", "pt"), ("af", "")])
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [("no", "nb"), ("nb", "nb"), ("zh", "zh-cn"), ("zh_TW", "zh-tw"), ("pt", "pt"), ("af", "")],
+)
 def test_languages_have_teds_codes(language: str, code: str) -> None:
     assert TedConfig().code(language) == code
     assert TedConfig(codes={language: "xx"}).code(language) == "xx"

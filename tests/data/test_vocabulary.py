@@ -11,8 +11,15 @@ import sentencepiece
 from fairseq.data import Dictionary
 from fairseq.data.multilingual.multilingual_utils import augment_dictionary
 
-from deepnet_fairseq.data.layout import DataError, write_pair
-from deepnet_fairseq.data.vocabulary import VocabularyConfig, balanced_sample, load_model, sample_sizes, train_vocabulary
+from deepnet_fairseq.data.bitext import write_pair
+from deepnet_fairseq.data.vocabulary import (
+    VocabularyConfig,
+    balanced_sample,
+    load_model,
+    sample_sizes,
+    train_vocabulary,
+)
+from deepnet_fairseq.errors import DataError
 
 PAIRS = [("de", "en"), ("en", "zu")]
 LINES = {"de": 900, "en": 960, "zu": 60}  # English stands in both pairs
@@ -25,12 +32,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(1)
     words = ["".join(rng.choices("abdeghiklmnorstu", k=rng.randint(3, 7))) for _ in range(150)]
     lines = [f"{n} {' '.join(rng.choices(words, k=4))}" for n in range(LINES["en"])]
-    write_pair(root, ("de", "en"), "train", ((f"de {line}", f"en {line}") for line in lines[: LINES["de"]]))
-    write_pair(root, ("en", "zu"), "train", ((f"en {line}", f"zu {line}") for line in lines[LINES["de"] :]))
+    write_pair(
+        root, ("de", "en"), "train", ((f"de {line}", f"en {line}") for line in lines[: LINES["de"]])
+    )
+    write_pair(
+        root, ("en", "zu"), "train", ((f"en {line}", f"zu {line}") for line in lines[LINES["de"] :])
+    )
     return root
 
 
-def train(config: VocabularyConfig, corpus: Path, directory: Path) -> sentencepiece.SentencePieceProcessor:
+def train(
+    config: VocabularyConfig, corpus: Path, directory: Path
+) -> sentencepiece.SentencePieceProcessor:
     train_vocabulary(config, corpus, PAIRS, directory)
     return load_model(directory)
 
@@ -44,7 +57,9 @@ def train(config: VocabularyConfig, corpus: Path, directory: Path) -> sentencepi
         (1e9, 999, {"a": 333, "b": 333, "c": 333}),  # even
     ],
 )
-def test_sample_sizes_follow_the_temperature(temperature: float, total: int, expected: dict) -> None:
+def test_sample_sizes_follow_the_temperature(
+    temperature: float, total: int, expected: dict
+) -> None:
     assert sample_sizes({"a": 5**5, "b": 3**5, "c": 2**5}, temperature, total) == expected
 
 
@@ -56,23 +71,31 @@ def test_sample_sizes_add_up(total: int) -> None:
 def test_a_small_language_is_repeated_to_its_full_share(corpus: Path) -> None:
     sample = list(balanced_sample(corpus, PAIRS, CONFIG))
     by_language = Counter(line.split()[0] for line in sample)
-    weights = {language: count ** (1 / CONFIG.sampling_temperature) for language, count in LINES.items()}
+    weights = {
+        language: count ** (1 / CONFIG.sampling_temperature) for language, count in LINES.items()
+    }
     for language, weight in weights.items():
         assert by_language[language] == pytest.approx(1000 * weight / sum(weights.values()), abs=1)
     assert by_language["zu"] > LINES["zu"]
     repeats = Counter(line for line in sample if line.startswith("zu"))
-    assert len(repeats) == LINES["zu"]  # every line is used, none more than once more often than another
+    assert (
+        len(repeats) == LINES["zu"]
+    )  # every line is used, none more than once more often than another
     assert max(repeats.values()) - min(repeats.values()) == 1
     assert max(Counter(line for line in sample if line.startswith("de")).values()) == 1
 
 
 def test_the_sample_is_drawn_by_the_seed(corpus: Path) -> None:
-    samples = [list(balanced_sample(corpus, PAIRS, replace(CONFIG, seed=seed))) for seed in (1, 1, 2)]
+    samples = [
+        list(balanced_sample(corpus, PAIRS, replace(CONFIG, seed=seed))) for seed in (1, 1, 2)
+    ]
     assert samples[0] == samples[1] != samples[2]
 
 
 def test_the_sample_is_no_larger_than_the_corpus(corpus: Path) -> None:
-    assert len(list(balanced_sample(corpus, PAIRS, replace(CONFIG, sample_lines=10**9)))) == sum(LINES.values())
+    assert len(list(balanced_sample(corpus, PAIRS, replace(CONFIG, sample_lines=10**9)))) == sum(
+        LINES.values()
+    )
 
 
 def test_training_twice_gives_the_same_model(corpus: Path, tmp_path: Path) -> None:
@@ -107,10 +130,14 @@ def test_byte_fallback_spells_what_the_sample_never_had(corpus: Path, tmp_path: 
     assert without.decode(without.encode(unseen)) != unseen
     assert spelled.decode(spelled.encode(unseen)) == unseen
     dictionary = Dictionary.load(str(tmp_path / "bytes" / "dict.txt"))
-    assert dictionary.unk() not in dictionary.encode_line(" ".join(spelled.encode(unseen, out_type=str)), add_if_not_exist=False)
+    assert dictionary.unk() not in dictionary.encode_line(
+        " ".join(spelled.encode(unseen, out_type=str)), add_if_not_exist=False
+    )
 
 
-@pytest.mark.parametrize("text", ["ﬁ ½ ² …", "（全角）"], ids=["compatibility characters", "full width"])
+@pytest.mark.parametrize(
+    "text", ["ﬁ ½ ² …", "（全角）"], ids=["compatibility characters", "full width"]
+)
 def test_text_is_not_normalised_away_from_the_references(tmp_path: Path, text: str) -> None:
     rng = random.Random(1)
     words = ["".join(rng.choices("abcdefgh", k=5)) for _ in range(200)]
@@ -129,7 +156,9 @@ def test_text_is_not_normalised_away_from_the_references(tmp_path: Path, text: s
     ],
     ids=["too large", "too small"],
 )
-def test_a_size_that_the_text_cannot_give_is_explained(corpus: Path, tmp_path: Path, model_type: str, size: int, message: str) -> None:
+def test_a_size_that_the_text_cannot_give_is_explained(
+    corpus: Path, tmp_path: Path, model_type: str, size: int, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         train(replace(CONFIG, size=size, model_type=model_type), corpus, tmp_path)
 
@@ -141,12 +170,20 @@ def test_a_soft_limit_takes_what_the_text_yields(corpus: Path, tmp_path: Path) -
 
 
 def test_language_tags_are_pieces_that_text_never_becomes(corpus: Path, tmp_path: Path) -> None:
-    train_vocabulary(replace(CONFIG, language_tags=True), corpus, PAIRS, tmp_path, ["de", "en", "fr", "zu"])
+    train_vocabulary(
+        replace(CONFIG, language_tags=True), corpus, PAIRS, tmp_path, ["de", "en", "fr", "zu"]
+    )
     model, dictionary = load_model(tmp_path), Dictionary.load(str(tmp_path / "dict.txt"))
     tags = [f"__{language}__" for language in ("de", "en", "fr", "zu")]
-    assert [dictionary.index(tag) for tag in tags] == [4, 5, 6, 7] == [model.piece_to_id(tag) for tag in tags]
+    assert (
+        [dictionary.index(tag) for tag in tags]
+        == [4, 5, 6, 7]
+        == [model.piece_to_id(tag) for tag in tags]
+    )
     size = len(dictionary)
-    augment_dictionary(dictionary, ["de", "zu"], "multilingual")  # what fairseq's multilingual tasks do
+    augment_dictionary(
+        dictionary, ["de", "zu"], "multilingual"
+    )  # what fairseq's multilingual tasks do
     assert len(dictionary) == size
     assert not {4, 5, 6, 7} & set(model.encode("__de__ __en__"))
 

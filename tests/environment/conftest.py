@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from toy_commands import SMALL, command
+from support.fairseq_commands import SMALL, command
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -17,7 +17,9 @@ sys.path.insert(0, str(SCRIPTS))
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known to --strict-markers."""
-    config.addinivalue_line("markers", "edit(name): shows that the defect which this edit of fairseq mends is gone")
+    config.addinivalue_line(
+        "markers", "edit(name): shows that the defect which this edit of fairseq mends is gone"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +41,25 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory, in_process: Callable[...,
 
     root, draw = tmp_path_factory.mktemp("toy"), random.Random(3)
     for split, size in (("train", 60), ("valid", 9), ("test", 7)):
-        sentences = [" ".join(draw.choice("klmnop") for _ in range(draw.randint(2, 8))) for _ in range(size)]
+        sentences = [
+            " ".join(draw.choice("klmnop") for _ in range(draw.randint(2, 8))) for _ in range(size)
+        ]
         (root / f"{split}.aa").write_text("\n".join(sentences) + "\n")
-        (root / f"{split}.bb").write_text("\n".join(sentence[::-1] for sentence in sentences) + "\n")
+        (root / f"{split}.bb").write_text(
+            "\n".join(sentence[::-1] for sentence in sentences) + "\n"
+        )
     prefixes = [f"--{split}pref={root / split}" for split in ("train", "valid", "test")]
-    in_process(preprocess, "-s", "aa", "-t", "bb", *prefixes, "--destdir", root / "bin", "--joined-dictionary")
+    in_process(
+        preprocess,
+        "-s",
+        "aa",
+        "-t",
+        "bb",
+        *prefixes,
+        "--destdir",
+        root / "bin",
+        "--joined-dictionary",
+    )
     return root / "bin"
 
 
@@ -51,10 +67,29 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory, in_process: Callable[...,
 def journey(tmp_path_factory: pytest.TempPathFactory, toy_data: Path) -> Dict[str, Any]:
     """A training of stock `transformer`, resumed once, and a translation with it, each in a process of its own, with their output."""
     folder = tmp_path_factory.mktemp("journey")
-    training = [toy_data, *SMALL, "--save-dir", folder, "--lr-scheduler", "inverse_sqrt", "--warmup-updates", "4"]
+    training = [
+        toy_data,
+        *SMALL,
+        "--save-dir",
+        folder,
+        "--lr-scheduler",
+        "inverse_sqrt",
+        "--warmup-updates",
+        "4",
+    ]
     return {
         "folder": folder,
         "train": command("train", *training, "--max-epoch", 1),
         "resume": command("train", *training, "--max-epoch", 2),
-        "generate": command("generate", toy_data, "--path", folder / "checkpoint_last.pt", "--beam", 2, "--cpu", "--num-workers", 0),
+        "generate": command(
+            "generate",
+            toy_data,
+            "--path",
+            folder / "checkpoint_last.pt",
+            "--beam",
+            2,
+            "--cpu",
+            "--num-workers",
+            0,
+        ),
     }

@@ -12,12 +12,17 @@ import pytest
 def no_commands(monkeypatch: pytest.MonkeyPatch) -> List[List[str]]:
     """Run no command; return the list of those that would have been run."""
     commands: List[List[str]] = []
-    monkeypatch.setattr(build_fairseq, "run", lambda command, **options: commands.append(command) or "")
+    monkeypatch.setattr(
+        build_fairseq, "run", lambda command, **options: commands.append(command) or ""
+    )
     return commands
 
 
 def test_missing_compiler_is_an_error_before_anything_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, no_commands: List[List[str]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    no_commands: List[List[str]],
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler -O2")
     assert build_fairseq.main(["--output", str(tmp_path / "out")]) == 1
@@ -38,7 +43,10 @@ def test_missing_headers_are_an_error_that_names_the_package(
 
 
 def test_wheel_that_was_built_before_is_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, no_commands: List[List[str]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    no_commands: List[List[str]],
 ) -> None:
     wheel = build_fairseq.wheel_folder(tmp_path) / "fairseq-0.12.2+deepnet.1-any.whl"
     wheel.parent.mkdir()
@@ -51,7 +59,9 @@ def test_wheel_that_was_built_before_is_used_again(
     assert no_commands == []
 
 
-def test_source_with_another_hash_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture, no_commands: List[List[str]]) -> None:
+def test_source_with_another_hash_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture, no_commands: List[List[str]]
+) -> None:
     sdist = tmp_path / "fairseq-0.12.2.tar.gz"
     sdist.write_text("something else")
     assert build_fairseq.main(["--output", str(tmp_path / "out"), "--sdist", str(sdist)]) == 1
@@ -60,7 +70,9 @@ def test_source_with_another_hash_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "out" / build_fairseq.SDIST).exists()
 
 
-def test_source_is_asked_of_pip_so_that_its_settings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_is_asked_of_pip_so_that_its_settings_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commands: List[List[str]] = []
 
     def run(command: List[str], **options: Any) -> None:
@@ -68,7 +80,9 @@ def test_source_is_asked_of_pip_so_that_its_settings_hold(tmp_path: Path, monkey
         (Path(command[command.index("--dest") + 1]) / build_fairseq.SDIST).write_text("source")
 
     monkeypatch.setattr(build_fairseq, "run", run)
-    monkeypatch.setattr(build_fairseq, "SDIST_SHA256", build_fairseq.hashlib.sha256(b"source").hexdigest())
+    monkeypatch.setattr(
+        build_fairseq, "SDIST_SHA256", build_fairseq.hashlib.sha256(b"source").hexdigest()
+    )
     kept = build_fairseq.fetch_sdist(tmp_path, None, tmp_path / "tools")
     assert kept.read_text() == "source"
     assert commands[0][1:4] == ["-m", "pip", "download"]

@@ -13,7 +13,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf, gen_parser_f
 from fairseq.models.transformer import TransformerConfig
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
-from toy_commands import SMALL, command
+from support.fairseq_commands import SMALL, command
 
 GROUPS = "bmuf checkpoint common common_eval dataset distributed_training ema eval_lm generation interactive optimization".split()
 
@@ -42,7 +42,13 @@ def test_each_transformer_config_has_parts_of_its_own() -> None:
 @pytest.mark.edit("transformer-config-default-factories")
 def test_stock_transformer_has_its_defaults_on_the_command_line() -> None:
     args = parse(["data", "--arch", "transformer", "--encoder-layers", "3"])
-    found = (args.encoder_layers, args.decoder_layers, args.encoder_embed_dim, args.decoder_ffn_embed_dim, args.decoder_attention_heads)
+    found = (
+        args.encoder_layers,
+        args.decoder_layers,
+        args.encoder_embed_dim,
+        args.decoder_ffn_embed_dim,
+        args.decoder_attention_heads,
+    )
     assert found == (3, 6, 512, 2048, 8)
 
 
@@ -58,7 +64,12 @@ def test_dataclass_that_derives_from_transformer_config_reaches_the_command_line
     parser = argparse.ArgumentParser()
     gen_parser_from_dataclass(parser, WiderConfig(), with_prefix="")
     args = parser.parse_args(["--decoder-layers", "4", "--quant-noise-pq", "0.25"])
-    assert (args.width, args.encoder_layers, args.decoder_layers, args.quant_noise_pq) == (12, 6, 4, 0.25)
+    assert (args.width, args.encoder_layers, args.decoder_layers, args.quant_noise_pq) == (
+        12,
+        6,
+        4,
+        0.25,
+    )
     config = WiderConfig.from_namespace(args)
     assert (config.width, config.encoder.layers, config.decoder.layers) == (12, 6, 4)
 
@@ -75,12 +86,22 @@ def test_hydra_knows_the_defaults_of_every_group(group: str) -> None:
 @pytest.mark.edit("hydra-compose")
 def test_namespace_becomes_a_config_that_takes_new_keys_while_it_is_made() -> None:
     config = convert_namespace_to_omegaconf(parse(["data", *SMALL, "--seed", "77"]))
-    assert (config.common.seed, config.optimizer._name, config.model.encoder_layers) == (77, "adam", 2)
+    assert (config.common.seed, config.optimizer._name, config.model.encoder_layers) == (
+        77,
+        "adam",
+        2,
+    )
 
 
 @pytest.mark.edit("bf16-without-tpu")
-@pytest.mark.parametrize(("torch_xla", "tpu"), [(None, False), (object(), True)], ids=["without-torch-xla", "with-torch-xla"])
-def test_bf16_asks_for_a_tpu_only_where_there_can_be_one(torch_xla: Any, tpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("torch_xla", "tpu"),
+    [(None, False), (object(), True)],
+    ids=["without-torch-xla", "with-torch-xla"],
+)
+def test_bf16_asks_for_a_tpu_only_where_there_can_be_one(
+    torch_xla: Any, tpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(utils, "xm", torch_xla)
     args = parse(["data", *SMALL, "--bf16"])
     assert (args.bf16, args.tpu) == (True, tpu)
@@ -88,7 +109,9 @@ def test_bf16_asks_for_a_tpu_only_where_there_can_be_one(torch_xla: Any, tpu: bo
 
 @pytest.mark.edit("bf16-help")
 def test_help_of_bf16_promises_a_tpu_only_with_torch_xla() -> None:
-    assert "implies --tpu if torch_xla is there" in " ".join(options.get_training_parser().format_help().split())
+    assert "implies --tpu if torch_xla is there" in " ".join(
+        options.get_training_parser().format_help().split()
+    )
 
 
 @pytest.mark.edit("hydra-compose")
@@ -101,16 +124,42 @@ def test_hydra_says_nothing_when_a_command_runs(step: str, journey: Dict[str, An
 
 @pytest.mark.edit("hydra-main")
 @pytest.mark.edit("hydra-primary-config")
-def test_hydra_train_trains_and_says_nothing(toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hydra_train_trains_and_says_nothing(
+    toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for split in ("train", "valid"):
         (tmp_path / split).write_text("k l m n\no p k l\n" * 8)
-    command("preprocess", "--only-source", "--trainpref", "train", "--validpref", "valid", "--destdir", "bin")
+    command(
+        "preprocess",
+        "--only-source",
+        "--trainpref",
+        "train",
+        "--validpref",
+        "valid",
+        "--destdir",
+        "bin",
+    )
     done = command(
         "hydra_train",
-        *("task=language_modeling", f"task.data={tmp_path}/bin", "task.tokens_per_sample=32", "dataset.max_tokens=64"),
-        *("model=transformer_lm", "model.decoder_layers=1", "model.decoder_embed_dim=12", "model.decoder_ffn_embed_dim=14"),
-        *("model.decoder_attention_heads=2", "optimizer=adam", "optimization.max_update=2", "optimization.lr=[0.01]"),
+        *(
+            "task=language_modeling",
+            f"task.data={tmp_path}/bin",
+            "task.tokens_per_sample=32",
+            "dataset.max_tokens=64",
+        ),
+        *(
+            "model=transformer_lm",
+            "model.decoder_layers=1",
+            "model.decoder_embed_dim=12",
+            "model.decoder_ffn_embed_dim=14",
+        ),
+        *(
+            "model.decoder_attention_heads=2",
+            "optimizer=adam",
+            "optimization.max_update=2",
+            "optimization.lr=[0.01]",
+        ),
         *("common.cpu=true", f"checkpoint.save_dir={tmp_path}/checkpoints"),
     )
     assert (tmp_path / "checkpoints" / "checkpoint_last.pt").is_file()

@@ -15,7 +15,9 @@ from fairseq.modules.dynamic_crf_layer import DynamicCRF
 @pytest.mark.edit("numpy-int")
 def test_spans_that_must_not_overlap_are_masked() -> None:
     with data_utils.numpy_seed(3):
-        mask = data_utils.compute_mask_indices((2, 60), None, 0.4, 4, mask_type="static", no_overlap=True)
+        mask = data_utils.compute_mask_indices(
+            (2, 60), None, 0.4, 4, mask_type="static", no_overlap=True
+        )
     assert mask.shape == (2, 60)
     assert mask.sum(axis=1).tolist() == [24, 24]  # 0.4 * 60, in spans of 4
 
@@ -42,12 +44,19 @@ def padded_dictionary(words: str, path: Path) -> str:
 
 def words_of(dictionary: Dictionary) -> List[str]:
     """Return the words that came from text."""
-    return sorted(word for word in dictionary.symbols[dictionary.nspecial :] if not word.startswith("madeupword"))
+    return sorted(
+        word
+        for word in dictionary.symbols[dictionary.nspecial :]
+        if not word.startswith("madeupword")
+    )
 
 
 @pytest.mark.edit("dictionary-padding-words")
 def test_two_padded_dictionaries_join(tmp_path: Path) -> None:
-    one, two = padded_dictionary("abc", tmp_path / "dict.1.txt"), padded_dictionary("xyzvw", tmp_path / "dict.2.txt")
+    one, two = (
+        padded_dictionary("abc", tmp_path / "dict.1.txt"),
+        padded_dictionary("xyzvw", tmp_path / "dict.2.txt"),
+    )
     joined = Dictionary.load(one)
     joined.add_from_file(two)
     assert words_of(joined) == sorted("abcxyzvw")
@@ -76,7 +85,9 @@ def test_padding_of_one_dictionary_stays_where_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.edit("dictionary-padding-words")
-@pytest.mark.parametrize("line", ["a 3", "madeupword0000 3"], ids=["word", "word-of-the-text-that-looks-like-padding"])
+@pytest.mark.parametrize(
+    "line", ["a 3", "madeupword0000 3"], ids=["word", "word-of-the-text-that-looks-like-padding"]
+)
 def test_other_duplicates_are_still_refused(line: str, tmp_path: Path) -> None:
     dictionary = Dictionary.load(padded_dictionary("abc", tmp_path / "dict.txt"))
     with pytest.raises(RuntimeError, match="Duplicate word"):
@@ -107,7 +118,9 @@ def test_batches_come_without_a_warning() -> None:
     batches = [np.arange(start, start + 4) for start in (0, 4, 8)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        epoch = iterators.EpochBatchIterator(Numbers(), Numbers().collater, batches).next_epoch_itr(shuffle=False)
+        epoch = iterators.EpochBatchIterator(Numbers(), Numbers().collater, batches).next_epoch_itr(
+            shuffle=False
+        )
         found = list(epoch)
     assert [batch.tolist() for batch in found] == [batch.tolist() for batch in batches]
     assert all(batch.is_pinned() == torch.cuda.is_available() for batch in found)

@@ -17,7 +17,12 @@ EXACT = dict(atol=1e-6, rtol=0)
 def config() -> TransformerConfig:
     """Return the configuration of a tiny encoder whose dropout is 0."""
     result = TransformerConfig(dropout=0.0)
-    result.encoder.embed_dim, result.encoder.ffn_embed_dim, result.encoder.attention_heads, result.encoder.layers = WIDTH, HIDDEN, 3, 2
+    (
+        result.encoder.embed_dim,
+        result.encoder.ffn_embed_dim,
+        result.encoder.attention_heads,
+        result.encoder.layers,
+    ) = WIDTH, HIDDEN, 3, 2
     return result
 
 
@@ -36,7 +41,9 @@ def test_padding_changes_no_sentence_after_a_reload(left_pad: bool) -> None:
     for word in "klmnop":
         dictionary.add_symbol(word)
     pad = dictionary.pad()
-    encoder = reloaded(TransformerEncoderBase(config(), dictionary, nn.Embedding(len(dictionary), WIDTH, pad)))
+    encoder = reloaded(
+        TransformerEncoderBase(config(), dictionary, nn.Embedding(len(dictionary), WIDTH, pad))
+    )
     sentences = [torch.tensor([4, 5, 6, 7, 8, 2]), torch.tensor([9, 4, 2])]
     padding = torch.full((3,), pad)
     short = torch.cat([padding, sentences[1]] if left_pad else [sentences[1], padding])
@@ -55,7 +62,9 @@ class ScaledLayer(TransformerEncoderLayerBase):
 
 
 @pytest.mark.edit("encoder-layer-fast-path")
-@pytest.mark.parametrize("mask", [None, torch.tensor([[False] * 5, [False] * 3 + [True] * 2])], ids=["full", "padded"])
+@pytest.mark.parametrize(
+    "mask", [None, torch.tensor([[False] * 5, [False] * 3 + [True] * 2])], ids=["full", "padded"]
+)
 def test_overridden_residual_connection_is_used_after_a_reload(mask: Optional[Tensor]) -> None:
     torch.manual_seed(2)
     layer, x = ScaledLayer(config()), torch.randn(5, 2, WIDTH)
@@ -72,15 +81,27 @@ def test_overridden_residual_connection_is_used_after_a_reload(mask: Optional[Te
 @pytest.mark.edit("encoder-layer-dead-parameters")
 def test_layer_holds_only_parameters_that_learn() -> None:
     layer = TransformerEncoderLayerBase(config())
-    attention, feed_forward, norms = 4 * (WIDTH * WIDTH + WIDTH), 2 * WIDTH * HIDDEN + WIDTH + HIDDEN, 2 * 2 * WIDTH
-    assert sum(parameter.numel() for parameter in layer.parameters()) == attention + feed_forward + norms
+    attention, feed_forward, norms = (
+        4 * (WIDTH * WIDTH + WIDTH),
+        2 * WIDTH * HIDDEN + WIDTH + HIDDEN,
+        2 * 2 * WIDTH,
+    )
+    assert (
+        sum(parameter.numel() for parameter in layer.parameters())
+        == attention + feed_forward + norms
+    )
     (layer(torch.randn(5, 2, WIDTH), None) * torch.randn(5, 2, WIDTH)).sum().backward()
     assert [name for name, parameter in layer.named_parameters() if parameter.grad is None] == []
 
 
 def with_dead_copies(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
     """Return the state as fairseq 0.12.2 would have saved it."""
-    shapes = {"in_proj": (3 * WIDTH, WIDTH), "out_proj": (WIDTH, WIDTH), "fc1": (HIDDEN, WIDTH), "fc2": (WIDTH, HIDDEN)}
+    shapes = {
+        "in_proj": (3 * WIDTH, WIDTH),
+        "out_proj": (WIDTH, WIDTH),
+        "fc1": (HIDDEN, WIDTH),
+        "fc2": (WIDTH, HIDDEN),
+    }
     copies = {f"{prefix}{name}_weight": torch.zeros(shape) for name, shape in shapes.items()}
     copies.update({f"{prefix}{name}_bias": torch.zeros(shape[0]) for name, shape in shapes.items()})
     return OrderedDict({**state, **copies})
@@ -93,7 +114,10 @@ def test_state_with_dead_copies_loads_strictly(prefix: str) -> None:
     trained, fresh = (TransformerEncoderLayerBase(config()) for _ in range(2))
     target: nn.Module = fresh
     if prefix:
-        trained, target = (nn.ModuleDict({"layers": nn.ModuleList([nn.Identity(), layer])}) for layer in (trained, fresh))
+        trained, target = (
+            nn.ModuleDict({"layers": nn.ModuleList([nn.Identity(), layer])})
+            for layer in (trained, fresh)
+        )
     target.load_state_dict(with_dead_copies(trained.state_dict(), prefix), strict=True)
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(target.state_dict()[name], value, atol=0, rtol=0)

@@ -14,15 +14,24 @@ from pip._vendor.packaging.requirements import Requirement
 
 @pytest.mark.edit("version")
 def test_version_tells_the_edited_fairseq_from_the_stock_one() -> None:
-    assert fairseq.__version__ == metadata.version("fairseq") == fairseq_edits.VERSION == "0.12.2+deepnet.1"
+    assert (
+        fairseq.__version__
+        == metadata.version("fairseq")
+        == fairseq_edits.VERSION
+        == "0.12.2+deepnet.1"
+    )
 
 
 @pytest.mark.edit("requirements")
 def test_requirements_are_what_text_needs_in_versions_that_pip_can_find() -> None:
     requirements = {r.name: r.specifier for r in map(Requirement, metadata.requires("fairseq"))}
     assert not requirements.keys() & {"torchaudio", "scikit-learn", "cython", "cffi"}
-    assert requirements["omegaconf"].contains("2.3.0") and not requirements["omegaconf"].contains("2.0.6")
-    assert requirements["hydra-core"].contains("1.3.2") and not requirements["hydra-core"].contains("1.0.7")
+    assert requirements["omegaconf"].contains("2.3.0") and not requirements["omegaconf"].contains(
+        "2.0.6"
+    )
+    assert requirements["hydra-core"].contains("1.3.2") and not requirements["hydra-core"].contains(
+        "1.0.7"
+    )
     assert requirements["torch"].contains("2.6.0") and not requirements["torch"].contains("2.5.1")
     assert all(str(specifier) for specifier in requirements.values())
 

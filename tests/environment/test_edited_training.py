@@ -15,8 +15,8 @@ from fairseq.optim.fp16_optimizer import FP16Optimizer
 from fairseq.tasks.fairseq_task import FairseqTask
 from fairseq_cli import train
 from omegaconf import OmegaConf
+from support.fairseq_commands import SMALL
 from torch import Tensor, nn
-from toy_commands import SMALL
 
 
 @pytest.mark.edit("autocast")
@@ -53,7 +53,9 @@ def test_train_step_computes_loss_and_gradient_without_a_deprecation() -> None:
 
 @pytest.mark.edit("fp16-on-cpu")
 def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
-    parameters = [nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])]
+    parameters = [
+        nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])
+    ]
     [copy] = FP16Optimizer.build_fp32_params(SimpleNamespace(), parameters).values()
     assert copy.dtype == torch.float32
     assert copy.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -61,7 +63,9 @@ def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
 
 @pytest.mark.edit("fp16-on-cpu")
 def test_gradients_in_half_precision_reach_the_float32_copy_on_the_cpu() -> None:
-    parameters = [nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])]
+    parameters = [
+        nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])
+    ]
     optimizer = SimpleNamespace(
         _needs_sync=True,
         has_flat_params=True,
@@ -77,22 +81,34 @@ def test_gradients_in_half_precision_reach_the_float32_copy_on_the_cpu() -> None
 
 @pytest.mark.edit("overflow-on-cpu")
 def test_an_overflow_in_half_precision_on_the_cpu_is_skipped_and_training_goes_on(
-    toy_data: Path, in_process: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    toy_data: Path,
+    in_process: Callable[..., None],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     flags = ["--fp16", "--fp16-init-scale", 2**24, "--max-update", 2, "--save-dir", tmp_path]
     with caplog.at_level(logging.INFO):
         in_process(train, toy_data, *SMALL, *flags)
     assert "gradient overflow detected" in caplog.text
-    assert load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["optimizer_history"][-1]["num_updates"] == 2
+    assert (
+        load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["optimizer_history"][-1][
+            "num_updates"
+        ]
+        == 2
+    )
 
 
 @pytest.mark.edit("grad-scaler")
 def test_amp_scales_the_loss_without_a_deprecation() -> None:
-    config = OmegaConf.create({"optimizer": {}, "common": {"fp16_init_scale": 32, "min_loss_scale": 0.5}})
+    config = OmegaConf.create(
+        {"optimizer": {}, "common": {"fp16_init_scale": 32, "min_loss_scale": 0.5}}
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
         optimizer = AMPOptimizer(config, [], None)
-    scale = 32 if torch.cuda.is_available() else 1  # torch disables the scaler where there is no CUDA
+    scale = (
+        32 if torch.cuda.is_available() else 1
+    )  # torch disables the scaler where there is no CUDA
     assert optimizer._grad_scaler.get_scale() == scale
 
 

@@ -25,7 +25,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.edit("user-dir-by-package-name")
-def test_name_of_an_importable_package_is_enough(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_of_an_importable_package_is_enough(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(package.parent))
     import_user_module(Namespace(user_dir="a_plugin"))
     assert sys.modules["a_plugin"].__file__ == str(package / "__init__.py")
@@ -34,12 +36,16 @@ def test_name_of_an_importable_package_is_enough(package: Path, monkeypatch: pyt
 @pytest.mark.edit("user-dir-by-package-name")
 @pytest.mark.parametrize("name", ["a_plugin", "no/such/folder", "json.decoder", "sys"])
 def test_what_is_neither_folder_nor_package_is_named(name: str, package: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=f"--user-dir {name}: neither a folder nor an importable package"):
+    with pytest.raises(
+        FileNotFoundError, match=f"--user-dir {name}: neither a folder nor an importable package"
+    ):
         import_user_module(Namespace(user_dir=name))
 
 
 @pytest.mark.edit("user-dir-by-package-name")
-def test_folder_still_wins_over_a_package_of_that_name(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_still_wins_over_a_package_of_that_name(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(package.parent))
     (Path.cwd() / "a_plugin").mkdir()
     (Path.cwd() / "a_plugin" / "__init__.py").write_text("")
@@ -48,14 +54,21 @@ def test_folder_still_wins_over_a_package_of_that_name(package: Path, monkeypatc
 
 
 @pytest.mark.edit("user-dir-by-package-name")
-def test_this_project_is_found_by_name_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_project_is_found_by_name_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["data", "--user-dir", "deepnet_fairseq", "--arch", "deepnet_transformer"]
-    assert options.parse_args_and_arch(options.get_training_parser(), input_args=words).arch == "deepnet_transformer"
+    assert (
+        options.parse_args_and_arch(options.get_training_parser(), input_args=words).arch
+        == "deepnet_transformer"
+    )
 
 
 @pytest.mark.edit("user-dir-imported-already")
-def test_package_that_was_imported_by_another_path_is_no_clash(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_that_was_imported_by_another_path_is_no_clash(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = package.parents[1] / "link"
     link.symlink_to(package.parent, target_is_directory=True)
     monkeypatch.syspath_prepend(str(link))
@@ -67,7 +80,9 @@ def test_package_that_was_imported_by_another_path_is_no_clash(package: Path, mo
 
 @pytest.mark.edit("user-dir-imported-already")
 @pytest.mark.parametrize("kind", ["package", "module"])
-def test_another_package_of_the_same_name_is_still_a_clash(kind: str, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_package_of_the_same_name_is_still_a_clash(
+    kind: str, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = package.parents[1] / "other"
     other.mkdir()
     if kind == "package":

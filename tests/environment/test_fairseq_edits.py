@@ -21,16 +21,34 @@ TEXT = "one\n    two\n    three\nfour\n"
     ],
     ids=["replace", "replace-counted", "cut", "cut-with-substitute", "dedent"],
 )
-def test_change_gives_the_text_written_beside_it(change: fairseq_edits.edit.Change, expected: str) -> None:
+def test_change_gives_the_text_written_beside_it(
+    change: fairseq_edits.edit.Change, expected: str
+) -> None:
     assert change.apply(TEXT) == expected
 
 
 @pytest.mark.parametrize(
     "change",
-    [Replace("five", "5"), Replace("o", "0"), Cut("five", "four"), Cut("two", "one"), Cut("e", "four"), Dedent("one", "four")],
-    ids=["replace-absent", "replace-more-often", "cut-absent", "cut-without-end", "cut-ambiguous", "dedent-at-the-margin"],
+    [
+        Replace("five", "5"),
+        Replace("o", "0"),
+        Cut("five", "four"),
+        Cut("two", "one"),
+        Cut("e", "four"),
+        Dedent("one", "four"),
+    ],
+    ids=[
+        "replace-absent",
+        "replace-more-often",
+        "cut-absent",
+        "cut-without-end",
+        "cut-ambiguous",
+        "dedent-at-the-margin",
+    ],
 )
-def test_edit_names_itself_and_the_file_when_the_text_is_not_as_expected(change: fairseq_edits.edit.Change, tmp_path: Path) -> None:
+def test_edit_names_itself_and_the_file_when_the_text_is_not_as_expected(
+    change: fairseq_edits.edit.Change, tmp_path: Path
+) -> None:
     (tmp_path / "module.py").write_text(TEXT)
     with pytest.raises(EditError, match=r"'mend-it'.*module\.py"):
         Edit("mend-it", "module.py", "because", (change,)).apply(tmp_path)
@@ -74,4 +92,6 @@ def test_installed_fairseq_carries_these_edits() -> None:
     from fairseq import edits
 
     assert edits.NAMES == tuple(edit.name for edit in fairseq_edits.EDITS)
-    assert edits.FINGERPRINT == fairseq_edits.fingerprint(), "run scripts/setup.sh: the edits have changed since fairseq was installed"
+    assert edits.FINGERPRINT == fairseq_edits.fingerprint(), (
+        "run scripts/setup.sh: the edits have changed since fairseq was installed"
+    )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deepnet_fairseq.evaluation.direction import both_ways
+from deepnet_fairseq.evaluation.decode.direction import both_ways
 
 
 def test_both_ways_of_every_pair_supervised_first() -> None:
@@ -13,7 +13,12 @@ def test_both_ways_of_every_pair_supervised_first() -> None:
 
 
 def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_another() -> None:
-    found = both_ways([("an", "en"), ("de", "en")], [], {"ted": [("an", "en"), ("an", "de")]}, untested=[("an", "en")])
+    found = both_ways(
+        [("an", "en"), ("de", "en")],
+        [],
+        {"ted": [("an", "en"), ("an", "de")]},
+        untested=[("an", "en")],
+    )
     names = [(direction.name, direction.zero_shot) for direction in found]
     assert names == [
         ("de-en", False),
@@ -26,8 +31,19 @@ def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_anothe
 
 
 def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -> None:
-    found = both_ways([("de", "en")], [("de", "fr")], {"ted": [("de", "en"), ("de", "fr")], "flores200": [("de", "en")]})
-    assert [d.name for d in found[4:]] == ["flores200.de-en", "flores200.en-de", "ted.de-en", "ted.en-de", "ted.de-fr", "ted.fr-de"]
+    found = both_ways(
+        [("de", "en")],
+        [("de", "fr")],
+        {"ted": [("de", "en"), ("de", "fr")], "flores200": [("de", "en")]},
+    )
+    assert [d.name for d in found[4:]] == [
+        "flores200.de-en",
+        "flores200.en-de",
+        "ted.de-en",
+        "ted.en-de",
+        "ted.de-fr",
+        "ted.fr-de",
+    ]
     assert [(d.subset, d.zero_shot) for d in (found[0], found[2], found[4], found[8])] == [
         ("test", False),
         ("test", True),

@@ -4,7 +4,7 @@ from typing import Callable, Dict
 
 import pytest
 import torch
-from tiny_models import make_dictionary, make_model, pad
+from support.tiny_models import make_dictionary, make_model, pad
 from torch import Tensor
 
 from deepnet_fairseq.network.model import DeepNetTransformer

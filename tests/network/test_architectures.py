@@ -6,7 +6,7 @@ from typing import Any, List
 import pytest
 import torch
 from fairseq import options
-from tiny_models import make_task
+from support.tiny_models import make_task
 from torch import nn
 
 from deepnet_fairseq.network.architectures import ARCHITECTURES
@@ -29,22 +29,38 @@ BODY_PARAMETERS = {
 
 
 def parse(*words: str) -> Namespace:
-    task = ["data", "--task", "translation_multi_simple_epoch", "--langs", "en,de", "--lang-pairs", "en-de"]
+    task = [
+        "data",
+        "--task",
+        "translation_multi_simple_epoch",
+        "--langs",
+        "en,de",
+        "--lang-pairs",
+        "en-de",
+    ]
     parser = options.get_training_parser()
     return options.parse_args_and_arch(parser, input_args=[*task, *words])
 
 
 def body_parameters(model: nn.Module) -> int:
-    outside = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+    outside = {
+        id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()
+    }
     outside.add(id(model.decoder.output_projection.weight))
     return sum(p.numel() for p in model.parameters() if id(p) not in outside)
 
 
 @pytest.mark.parametrize("name", BODY_PARAMETERS)
-def test_body_parameters_equal_the_table_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "normal_", lambda self, *_, **__: self)  # no storage on the meta device anyway
+def test_body_parameters_equal_the_table_exactly(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        torch.Tensor, "normal_", lambda self, *_, **__: self
+    )  # no storage on the meta device anyway
     with torch.device("meta"):
-        model = DeepNetTransformer.build_model(parse("--arch", name, "--no-token-positional-embeddings"), make_task())
+        model = DeepNetTransformer.build_model(
+            parse("--arch", name, "--no-token-positional-embeddings"), make_task()
+        )
     assert body_parameters(model) == BODY_PARAMETERS[name]
 
 
@@ -59,7 +75,13 @@ def test_every_architecture_parses_and_ends_in_the_base(name: str) -> None:
 
 
 def test_presets_hold_the_papers_sizes() -> None:
-    sizes = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads", "dropout")
+    sizes = (
+        "encoder_layers",
+        "encoder_embed_dim",
+        "encoder_ffn_embed_dim",
+        "encoder_attention_heads",
+        "dropout",
+    )
     expected = {
         "deepnet_transformer": (6, 512, 2048, 8, 0.1),
         "deepnet_transformer_tiny": (6, 64, 128, 2, 0.1),
@@ -73,7 +95,15 @@ def test_presets_hold_the_papers_sizes() -> None:
 
 
 def test_the_command_line_wins_over_the_preset_and_the_decoder_follows_the_encoder() -> None:
-    args = parse("--arch", "deepnet_transformer_tiny", "--encoder-embed-dim", "96", "--decoder-layers", "9", "--share-all-embeddings")
+    args = parse(
+        "--arch",
+        "deepnet_transformer_tiny",
+        "--encoder-embed-dim",
+        "96",
+        "--decoder-layers",
+        "9",
+        "--share-all-embeddings",
+    )
     assert (args.encoder_embed_dim, args.decoder_embed_dim) == (96, 96)
     assert (args.encoder_layers, args.decoder_layers) == (6, 9)
     assert args.share_all_embeddings
@@ -92,7 +122,9 @@ REFUSED: List[Any] = [
 
 
 @pytest.mark.parametrize("words", REFUSED, ids=lambda w: w[0])
-def test_options_of_other_transformers_are_refused_not_ignored(words: List[str], capsys: pytest.CaptureFixture) -> None:
+def test_options_of_other_transformers_are_refused_not_ignored(
+    words: List[str], capsys: pytest.CaptureFixture
+) -> None:
     with pytest.raises(SystemExit) as exit_info:
         parse("--arch", "deepnet_transformer", *words)
     assert exit_info.value.code == 2

@@ -23,13 +23,16 @@ ORDERS = {
     "few move": [order_of(12, 2 + step % 3) for step in range(40)],
     "most move": [order_of(12, 11)] * 40,
     "rows are repeated": [torch.tensor([0, 0, 2, 2, 4, 5, 6, 7, 8, 8, 10, 11])] * 40,
-    "sentences leave": [torch.arange(rows) + 1 for rows in range(11, 1, -1)] + [order_of(2, 2)] * 30,
+    "sentences leave": [torch.arange(rows) + 1 for rows in range(11, 1, -1)]
+    + [order_of(2, 2)] * 30,
 }
 
 
 @pytest.mark.parametrize("orders", ORDERS.values(), ids=ORDERS.keys())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-def test_every_step_holds_what_joining_and_copying_would_hold(orders: List[Tensor], dtype: torch.dtype) -> None:
+def test_every_step_holds_what_joining_and_copying_would_hold(
+    orders: List[Tensor], dtype: torch.dtype
+) -> None:
     torch.manual_seed(3)
     state: Optional[cache.State] = None
     expected: Optional[List[Tensor]] = None
@@ -37,7 +40,11 @@ def test_every_step_holds_what_joining_and_copying_would_hold(orders: List[Tenso
     for order in orders:
         new = [torch.randn(rows, HEADS, 1, WIDTH).to(dtype) for _ in range(2)]
         state = cache.append(state, *new)
-        expected = new if expected is None else [torch.cat(pair, dim=2) for pair in zip(expected, new, strict=True)]
+        expected = (
+            new
+            if expected is None
+            else [torch.cat(pair, dim=2) for pair in zip(expected, new, strict=True)]
+        )
         check(state, expected)
         state = cache.reorder(state, order)
         expected = [tensor.index_select(0, order) for tensor in expected]
@@ -47,13 +54,17 @@ def test_every_step_holds_what_joining_and_copying_would_hold(orders: List[Tenso
 
 
 def check(state: cache.State, expected: List[Tensor]) -> None:
-    assert torch.equal(state["prev_key"], expected[0]) and torch.equal(state["prev_value"], expected[1])
+    assert torch.equal(state["prev_key"], expected[0]) and torch.equal(
+        state["prev_value"], expected[1]
+    )
 
 
 def test_the_room_grows_in_strides() -> None:
     state: Optional[cache.State] = None
     rooms = set()
     for _ in range(200):
-        state = cache.append(state, torch.zeros(1, HEADS, 1, WIDTH), torch.zeros(1, HEADS, 1, WIDTH))
+        state = cache.append(
+            state, torch.zeros(1, HEADS, 1, WIDTH), torch.zeros(1, HEADS, 1, WIDTH)
+        )
         rooms.add(state["key_room"].size(2))
     assert len(rooms) < 10 and max(rooms) < 200 * cache.GROWTH * 1.1

@@ -36,7 +36,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / f"{split}.s").write_text("".join(" ".join(s) + "\n" for s in sources))
         (root / f"{split}.t").write_text("".join(" ".join(reversed(s)) + "\n" for s in sources))
     prefixes = [f"--{s}pref={root / s}" for s in ("train", "valid", "test")]
-    run(preprocess, "-s", "s", "-t", "t", *prefixes, "--destdir", root / "bin", "--joined-dictionary")
+    run(
+        preprocess,
+        "-s",
+        "s",
+        "-t",
+        "t",
+        *prefixes,
+        "--destdir",
+        root / "bin",
+        "--joined-dictionary",
+    )
     return root / "bin"
 
 
@@ -55,8 +65,27 @@ def train_flags(data: Path, save_dir: Path, max_update: int, *extra: str) -> Lis
         "0",
         "--no-progress-bar",
     ]
-    flags += ["--optimizer", "adam", "--lr", "0.003", "--max-tokens", "80", "--max-update", max_update, "--seed", "3"]
-    return flags + ["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1", "--dropout", "0.0", *extra]
+    flags += [
+        "--optimizer",
+        "adam",
+        "--lr",
+        "0.003",
+        "--max-tokens",
+        "80",
+        "--max-update",
+        max_update,
+        "--seed",
+        "3",
+    ]
+    return flags + [
+        "--criterion",
+        "label_smoothed_cross_entropy",
+        "--label-smoothing",
+        "0.1",
+        "--dropout",
+        "0.0",
+        *extra,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +95,24 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_dir / "checkpoint_last.pt"
 
 
-def hypotheses(data: Path, checkpoint: Union[Path, str], out: Path, *flags: str) -> Dict[int, List[Tuple[str, float]]]:
+def hypotheses(
+    data: Path, checkpoint: Union[Path, str], out: Path, *flags: str
+) -> Dict[int, List[Tuple[str, float]]]:
     """Return, by sentence, what fairseq-generate finds: (text, score), best first."""
-    run(generate, data, "--user-dir", USER_DIR, "--path", checkpoint, "--cpu", "--num-workers", "0", "--results-path", out, *flags)
+    run(
+        generate,
+        data,
+        "--user-dir",
+        USER_DIR,
+        "--path",
+        checkpoint,
+        "--cpu",
+        "--num-workers",
+        "0",
+        "--results-path",
+        out,
+        *flags,
+    )
     found: Dict[int, List[Tuple[str, float]]] = {}
     for line in (out / "generate-test.txt").read_text().splitlines():
         if match := re.match(r"H-(\d+)\t([^\t]+)\t(.*)", line):
@@ -76,22 +120,34 @@ def hypotheses(data: Path, checkpoint: Union[Path, str], out: Path, *flags: str)
     return found
 
 
-def test_generation_is_the_same_alone_and_in_large_batches(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    alone = hypotheses(data, checkpoint, tmp_path / "1", "--batch-size", "1", "--beam", "3", "--nbest", "3")
-    together = hypotheses(data, checkpoint, tmp_path / "2", "--batch-size", "12", "--beam", "3", "--nbest", "3")
+def test_generation_is_the_same_alone_and_in_large_batches(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    alone = hypotheses(
+        data, checkpoint, tmp_path / "1", "--batch-size", "1", "--beam", "3", "--nbest", "3"
+    )
+    together = hypotheses(
+        data, checkpoint, tmp_path / "2", "--batch-size", "12", "--beam", "3", "--nbest", "3"
+    )
     assert len(alone) == 12
     for sentence, found in alone.items():
         assert [text for text, _ in found] == [text for text, _ in together[sentence]]
-        assert [score for _, score in found] == pytest.approx([score for _, score in together[sentence]], abs=2e-4)
+        assert [score for _, score in found] == pytest.approx(
+            [score for _, score in together[sentence]], abs=2e-4
+        )
 
 
-def exhaustive_best(model: Any, source: torch.Tensor, target_dictionary: Any, longest: int) -> Tuple[str, float]:
+def exhaustive_best(
+    model: Any, source: torch.Tensor, target_dictionary: Any, longest: int
+) -> Tuple[str, float]:
     """Return the sentence of at most `longest` words with the highest mean log-probability, and that mean, by trying all of them."""
     eos, pad = target_dictionary.eos(), target_dictionary.pad()
     letters = [i for i in range(len(target_dictionary)) if i not in (eos, pad)]
     best = ("", float("-inf"))
     for n in range(1, longest + 1):  # fairseq never returns an empty sentence
-        words = torch.tensor(list(itertools.product(letters, repeat=n)), dtype=torch.long).view(-1, n)
+        words = torch.tensor(list(itertools.product(letters, repeat=n)), dtype=torch.long).view(
+            -1, n
+        )
         targets = torch.cat([words, torch.full((len(words), 1), eos)], dim=1)
         previous = torch.cat([torch.full((len(words), 1), eos), words], dim=1)
         with torch.no_grad():
@@ -104,26 +160,51 @@ def exhaustive_best(model: Any, source: torch.Tensor, target_dictionary: Any, lo
     return best
 
 
-def test_beam_search_finds_what_an_exhaustive_search_finds(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)], arg_overrides={"data": str(data)})
+def test_beam_search_finds_what_an_exhaustive_search_finds(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
+        [str(checkpoint)], arg_overrides={"data": str(data)}
+    )
     model.eval()
     width, longest = len(task.target_dictionary) - 1, 3  # the widest beam that fairseq allows
-    found = hypotheses(data, checkpoint, tmp_path, "--beam", str(width), "--max-len-a", "0", "--max-len-b", str(longest))
+    found = hypotheses(
+        data,
+        checkpoint,
+        tmp_path,
+        "--beam",
+        str(width),
+        "--max-len-a",
+        "0",
+        "--max-len-b",
+        str(longest),
+    )
     task.load_dataset("test")
     assert len(found) == 12
     for sentence, [(text, score)] in found.items():
-        best_text, best_score = exhaustive_best(model, task.dataset("test")[sentence]["source"], task.target_dictionary, longest)
+        best_text, best_score = exhaustive_best(
+            model, task.dataset("test")[sentence]["source"], task.target_dictionary, longest
+        )
         assert text == best_text
-        assert score * torch.log(torch.tensor(2.0)).item() == pytest.approx(best_score, abs=2e-4)  # fairseq prints base 2
+        assert score * torch.log(torch.tensor(2.0)).item() == pytest.approx(
+            best_score, abs=2e-4
+        )  # fairseq prints base 2
 
 
-def test_training_resumes_from_the_last_checkpoint_to_the_same_weights(data: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_training_resumes_from_the_last_checkpoint_to_the_same_weights(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     for updates in (5, 12):
         run(train, *train_flags(data, tmp_path, updates))
-    through, resumed = (checkpoint_utils.load_checkpoint_to_cpu(str(p)) for p in (checkpoint, tmp_path / "checkpoint_last.pt"))
+    through, resumed = (
+        checkpoint_utils.load_checkpoint_to_cpu(str(p))
+        for p in (checkpoint, tmp_path / "checkpoint_last.pt")
+    )
     assert resumed["optimizer_history"][-1]["num_updates"] == 12
     for name, weight in through["model"].items():
-        if weight.is_floating_point() and "_float_tensor" not in name:  # an uninitialised buffer of fairseq's positions
+        if (
+            weight.is_floating_point() and "_float_tensor" not in name
+        ):  # an uninitialised buffer of fairseq's positions
             torch.testing.assert_close(resumed["model"][name], weight, atol=1e-6, rtol=0, msg=name)
 
 
@@ -132,21 +213,44 @@ def test_lower_precision_trains(data: Path, tmp_path: Path, precision: str) -> N
     run(train, *train_flags(data, tmp_path, 3, precision, "--checkpoint-activations"))
     state = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))
     assert state["optimizer_history"][-1]["num_updates"] == 3
-    assert all(torch.isfinite(w).all() for n, w in state["model"].items() if "_float_tensor" not in n)
-    weight = state["model"]["encoder.stack.layers.0.ffn.fc1.weight"]  # fairseq writes float32 whatever the model's type
+    assert all(
+        torch.isfinite(w).all() for n, w in state["model"].items() if "_float_tensor" not in n
+    )
+    weight = state["model"][
+        "encoder.stack.layers.0.ffn.fc1.weight"
+    ]  # fairseq writes float32 whatever the model's type
     rounded = weight.to({"--fp16": torch.float16, "--bf16": torch.bfloat16}[precision]).float()
     assert torch.equal(rounded, weight)
 
 
-@pytest.mark.parametrize("precision", [[], ["--fp16", "--fp16-init-scale", "4"]], ids=["fp32", "fp16"])
+@pytest.mark.parametrize(
+    "precision", [[], ["--fp16", "--fp16-init-scale", "4"]], ids=["fp32", "fp16"]
+)
 @pytest.mark.parametrize("scheme", ["branchnorm", "admin"])
-def test_the_state_of_a_residual_scheme_outlives_a_restart(data: Path, tmp_path: Path, scheme: str, precision: List[str]) -> None:
-    flags = ["--residual-scheme", scheme, *precision, "--store-ema", *(["--branchnorm-updates", "8"] if scheme == "branchnorm" else [])]
+def test_the_state_of_a_residual_scheme_outlives_a_restart(
+    data: Path, tmp_path: Path, scheme: str, precision: List[str]
+) -> None:
+    flags = [
+        "--residual-scheme",
+        scheme,
+        *precision,
+        "--store-ema",
+        *(["--branchnorm-updates", "8"] if scheme == "branchnorm" else []),
+    ]
     states = []
     for updates in (3, 5):
         run(train, *train_flags(data, tmp_path, updates, *flags))
-        states.append(checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"])
-    first, second = ([state[name].item() for name in state if name.endswith(("branch_weight", "profiled_shortcut"))] for state in states)
+        states.append(
+            checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))["model"]
+        )
+    first, second = (
+        [
+            state[name].item()
+            for name in state
+            if name.endswith(("branch_weight", "profiled_shortcut"))
+        ]
+        for state in states
+    )
     assert len(first) == 2 * 2 + 3 * 3
     if scheme == "branchnorm":
         assert (set(first), set(second)) == ({3 / 8}, {5 / 8})
@@ -171,22 +275,42 @@ def test_half_precision_learns_what_full_precision_learns(data: Path, tmp_path: 
 
 def test_alignments_are_printed_on_request(data: Path, checkpoint: Path, tmp_path: Path) -> None:
     hypotheses(data, checkpoint, tmp_path, "--print-alignment")
-    lines = [line for line in (tmp_path / "generate-test.txt").read_text().splitlines() if line.startswith("A-")]
+    lines = [
+        line
+        for line in (tmp_path / "generate-test.txt").read_text().splitlines()
+        if line.startswith("A-")
+    ]
     assert len(lines) == 12
     assert all(re.fullmatch(r"A-\d+\t(\d+-\d+ ?)+", line) for line in lines)
 
 
 def test_dropout_is_kept_in_generation_on_request(data: Path, tmp_path: Path) -> None:
-    run(train, *train_flags(data, tmp_path, 4, "--attention-dropout", "0.3", "--activation-dropout", "0.3"))
+    run(
+        train,
+        *train_flags(
+            data, tmp_path, 4, "--attention-dropout", "0.3", "--activation-dropout", "0.3"
+        ),
+    )
     found = {}
-    for name, flags in {"off": [], "on": ["--retain-dropout"], "other seed": ["--retain-dropout", "--seed", "9"]}.items():
+    for name, flags in {
+        "off": [],
+        "on": ["--retain-dropout"],
+        "other seed": ["--retain-dropout", "--seed", "9"],
+    }.items():
         found[name] = hypotheses(data, tmp_path / "checkpoint_last.pt", tmp_path / name, *flags)
-    scores = {name: [score for lines in sentences.values() for _, score in lines] for name, sentences in found.items()}
+    scores = {
+        name: [score for lines in sentences.values() for _, score in lines]
+        for name, sentences in found.items()
+    }
     assert scores["off"] != scores["on"] != scores["other seed"]
 
 
-def test_reference_scores_are_those_of_the_full_forward(data: Path, checkpoint: Path, tmp_path: Path) -> None:
-    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task([str(checkpoint)], arg_overrides={"data": str(data)})
+def test_reference_scores_are_those_of_the_full_forward(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (model,), _, task = checkpoint_utils.load_model_ensemble_and_task(
+        [str(checkpoint)], arg_overrides={"data": str(data)}
+    )
     scored = hypotheses(data, checkpoint, tmp_path, "--score-reference")
     task.load_dataset("test")
     assert len(scored) == 12
@@ -200,7 +324,11 @@ def test_reference_scores_are_those_of_the_full_forward(data: Path, checkpoint: 
         assert score * torch.log(torch.tensor(2.0)).item() == pytest.approx(expected, abs=2e-4)
 
 
-def test_an_ensemble_of_one_model_twice_translates_like_the_model(data: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_an_ensemble_of_one_model_twice_translates_like_the_model(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     alone = hypotheses(data, checkpoint, tmp_path / "1")
     twice = hypotheses(data, f"{checkpoint}:{checkpoint}", tmp_path / "2")
-    assert {n: text for n, [(text, _)] in alone.items()} == {n: text for n, [(text, _)] in twice.items()}
+    assert {n: text for n, [(text, _)] in alone.items()} == {
+        n: text for n, [(text, _)] in twice.items()
+    }

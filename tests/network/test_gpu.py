@@ -6,8 +6,8 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 from fairseq_cli import train
+from support.tiny_models import make_model
 from test_fairseq_commands import data, run, train_flags  # noqa: F401
-from tiny_models import make_model
 
 pytestmark = pytest.mark.gpu
 
@@ -24,8 +24,16 @@ def test_logits_on_the_gpu_equal_those_on_the_cpu(batch: object, scheme: str) ->
 
 @pytest.mark.parametrize("precision", ["--fp16", "--bf16", "--amp"])
 def test_mixed_precision_trains_on_the_gpu(data: Path, tmp_path: Path, precision: str) -> None:  # noqa: F811
-    flags = [flag for flag in train_flags(data, tmp_path, 6, precision, "--checkpoint-activations") if flag != "--cpu"]
+    flags = [
+        flag
+        for flag in train_flags(data, tmp_path, 6, precision, "--checkpoint-activations")
+        if flag != "--cpu"
+    ]
     run(train, *flags)
     state = checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "checkpoint_last.pt"))
     assert state["optimizer_history"][-1]["num_updates"] == 6
-    assert all(torch.isfinite(weight).all() for name, weight in state["model"].items() if "_float_tensor" not in name)
+    assert all(
+        torch.isfinite(weight).all()
+        for name, weight in state["model"].items()
+        if "_float_tensor" not in name
+    )

@@ -5,20 +5,34 @@ from typing import Dict, Tuple
 
 import pytest
 import torch
-from tiny_models import make_dictionary
+from support.tiny_models import make_dictionary
 from torch import Tensor
 
 from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.model import build_encoder_decoder, build_stacks
 
-N, M, C, E, FFN = 4, 3, 112, 96, 208  # decoder width, encoder width: all different, so that swapped dimensions fail
+N, M, C, E, FFN = (
+    4,
+    3,
+    112,
+    96,
+    208,
+)  # decoder width, encoder width: all different, so that swapped dimensions fail
 PAD = 1  # fairseq's
-RELATIVE_TOLERANCE = 0.03  # the smallest matrix has 9,216 entries: one standard error of its deviation is 0.7 %
+RELATIVE_TOLERANCE = (
+    0.03  # the smallest matrix has 9,216 entries: one standard error of its deviation is 0.7 %
+)
 
 
 def config(**options: object) -> DeepNetConfig:
-    sizes = dict(encoder_embed_dim=E, decoder_embed_dim=C, encoder_layers=N, decoder_layers=M, encoder_attention_heads=4)
+    sizes = dict(
+        encoder_embed_dim=E,
+        decoder_embed_dim=C,
+        encoder_layers=N,
+        decoder_layers=M,
+        encoder_attention_heads=4,
+    )
     return DeepNetConfig(**{**sizes, "encoder_ffn_embed_dim": FFN, **options}).complete()
 
 
@@ -36,13 +50,31 @@ def weights_and_theory(conf: DeepNetConfig) -> Dict[str, Tuple[Tensor, float]]:
     table = {}
 
     def add(name: str, tensors: object, gain: float, fan_in: int, fan_out: int) -> None:
-        table[name] = (torch.cat([t.detach().flatten() for t in tensors]), xavier(gain, fan_in, fan_out))
+        table[name] = (
+            torch.cat([t.detach().flatten() for t in tensors]),
+            xavier(gain, fan_in, fan_out),
+        )
 
-    for side, stack, beta, width in (("encoder", encoder, beta_e, E), ("decoder", decoder, beta_d, C)):
+    for side, stack, beta, width in (
+        ("encoder", encoder, beta_e, E),
+        ("decoder", decoder, beta_d, C),
+    ):
         packed = [layer.self_attn.in_proj_weight for layer in stack.layers]
         for i, (name, gain) in enumerate((("q", 1.0), ("k", 1.0), ("v", beta))):
-            add(f"{side} self {name}", (w[i * width : (i + 1) * width] for w in packed), gain, width, width)
-        add(f"{side} self out", (layer.self_attn.out_proj.weight for layer in stack.layers), beta, width, width)
+            add(
+                f"{side} self {name}",
+                (w[i * width : (i + 1) * width] for w in packed),
+                gain,
+                width,
+                width,
+            )
+        add(
+            f"{side} self out",
+            (layer.self_attn.out_proj.weight for layer in stack.layers),
+            beta,
+            width,
+            width,
+        )
         add(f"{side} fc1", (layer.ffn.fc1.weight for layer in stack.layers), beta, width, FFN)
         add(f"{side} fc2", (layer.ffn.fc2.weight for layer in stack.layers), beta, FFN, width)
     cross = [layer.encoder_attn for layer in decoder.layers]
@@ -53,8 +85,14 @@ def weights_and_theory(conf: DeepNetConfig) -> Dict[str, Tuple[Tensor, float]]:
     return table
 
 
-@pytest.mark.parametrize("options", [{}, {"deepnorm_encoder_gain": "torchscale"}, {"residual_scheme": "post-ln"}], ids=str)
-def test_every_kind_of_weight_has_the_standard_deviation_of_its_gain(options: Dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"deepnorm_encoder_gain": "torchscale"}, {"residual_scheme": "post-ln"}],
+    ids=str,
+)
+def test_every_kind_of_weight_has_the_standard_deviation_of_its_gain(
+    options: Dict[str, str],
+) -> None:
     table = weights_and_theory(config(**options))
     assert len(table) == 16
     for name, (weights, theory) in table.items():
@@ -73,16 +111,30 @@ def test_biases_are_zero_and_layer_norms_start_as_identity() -> None:
             elif name.endswith("bias"):
                 assert torch.equal(parameter, torch.zeros_like(parameter)), name
                 seen.add(name.split(".", 2)[2])
-        assert {"self_attn.in_proj_bias", "self_attn.out_proj.bias", "ffn.fc1.bias", "ffn.fc2.bias"} <= seen
+        assert {
+            "self_attn.in_proj_bias",
+            "self_attn.out_proj.bias",
+            "ffn.fc1.bias",
+            "ffn.fc2.bias",
+        } <= seen
 
 
 @pytest.mark.parametrize("shared", ["", "share_decoder_input_output_embed", "share_all_embeddings"])
-def test_embeddings_have_the_standard_deviation_of_their_width_and_a_zero_padding_row(shared: str) -> None:
+def test_embeddings_have_the_standard_deviation_of_their_width_and_a_zero_padding_row(
+    shared: str,
+) -> None:
     width = E if shared == "share_all_embeddings" else C
     options = {shared: True} if shared else {}
-    options.update(encoder_learned_pos=True, decoder_learned_pos=True, max_source_positions=900, max_target_positions=800)
+    options.update(
+        encoder_learned_pos=True,
+        decoder_learned_pos=True,
+        max_source_positions=900,
+        max_target_positions=800,
+    )
     torch.manual_seed(1)
-    encoder, decoder = build_encoder_decoder(config(decoder_embed_dim=width, **options), make_dictionary(1500), make_dictionary(1500))
+    encoder, decoder = build_encoder_decoder(
+        config(decoder_embed_dim=width, **options), make_dictionary(1500), make_dictionary(1500)
+    )
     tables = {
         "source": (encoder.embedding.tokens.weight, E),
         "target": (decoder.embedding.tokens.weight, width),

@@ -5,13 +5,18 @@ from typing import Any, Callable, Dict, List, NamedTuple
 
 import pytest
 import torch
-from tiny_models import make_model
+from support.tiny_models import make_model
 from torch import Tensor, distributed, nn
 
 from deepnet_fairseq.network.model import DeepNetTransformer
 from deepnet_fairseq.network.residual import Admin
 
-WIDE = dict(encoder_embed_dim=96, encoder_ffn_embed_dim=160, decoder_embed_dim=112, decoder_ffn_embed_dim=192)
+WIDE = dict(
+    encoder_embed_dim=96,
+    encoder_ffn_embed_dim=160,
+    decoder_embed_dim=112,
+    decoder_ffn_embed_dim=192,
+)
 Build = Callable[..., DeepNetTransformer]
 Batch = Callable[..., Dict[str, Tensor]]
 
@@ -33,15 +38,21 @@ def shortcuts(model: nn.Module) -> List[float]:
     return [admin.profiled_shortcut.item() for admin in admins(model)]
 
 
-def measure(half: nn.Module, model: nn.Module, inputs: Dict[str, Tensor], real: Tensor) -> List[SubLayer]:
+def measure(
+    half: nn.Module, model: nn.Module, inputs: Dict[str, Tensor], real: Tensor
+) -> List[SubLayer]:
     """Return every sub-layer of half in the order in which they run."""
     found: List[Dict[str, Tensor]] = []
     handles = []
     for admin in admins(half):
         handles += [
-            admin.register_forward_pre_hook(lambda admin, args: found.append({"omega": admin.profiled_shortcut, "x": args[0]})),
+            admin.register_forward_pre_hook(
+                lambda admin, args: found.append({"omega": admin.profiled_shortcut, "x": args[0]})
+            ),
             admin.dropout.register_forward_hook(lambda _, args, out: found[-1].update(branch=out)),
-            admin.layer_norm.register_forward_pre_hook(lambda _, args: found[-1].update(total=args[0])),
+            admin.layer_norm.register_forward_pre_hook(
+                lambda _, args: found[-1].update(total=args[0])
+            ),
         ]
     with torch.no_grad():
         model.eval()(**inputs)
@@ -51,12 +62,26 @@ def measure(half: nn.Module, model: nn.Module, inputs: Dict[str, Tensor], real: 
     def variance(x: Tensor) -> float:
         return x[real].double().var(correction=0).item()
 
-    return [SubLayer(s["omega"].item(), variance(s["omega"] * s["x"]), variance(s["branch"]), variance(s["total"])) for s in found]
+    return [
+        SubLayer(
+            s["omega"].item(),
+            variance(s["omega"] * s["x"]),
+            variance(s["branch"]),
+            variance(s["total"]),
+        )
+        for s in found
+    ]
 
 
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"checkpoint_activations": True}], ids=lambda o: "+".join(o) or "plain")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"dropout": 0.4}, {"checkpoint_activations": True}],
+    ids=lambda o: "+".join(o) or "plain",
+)
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
-def test_the_profile_is_the_deviation_of_what_came_before(build: Build, batch: Batch, side: str, options: Dict[str, Any]) -> None:
+def test_the_profile_is_the_deviation_of_what_came_before(
+    build: Build, batch: Batch, side: str, options: Dict[str, Any]
+) -> None:
     model, inputs = build(residual_scheme="admin", **WIDE, **options), batch()
     model.train()(**inputs)
     real = inputs["src_tokens" if side == "encoder" else "prev_output_tokens"].ne(1)
@@ -67,7 +92,9 @@ def test_the_profile_is_the_deviation_of_what_came_before(build: Build, batch: B
         assert after.omega**2 == pytest.approx(before.shortcut + before.branch, rel=1e-5)
     # LayerNorm makes Var[x_i] = 1, so that every branch has its own share of the stream
     for i, layer in enumerate(layers[1:], start=1):
-        assert layer.omega**2 == pytest.approx(layers[0].shortcut + sum(earlier.branch for earlier in layers[:i]), rel=1e-3)
+        assert layer.omega**2 == pytest.approx(
+            layers[0].shortcut + sum(earlier.branch for earlier in layers[:i]), rel=1e-3
+        )
     for layer in layers:  # shortcut and branch are all but uncorrelated
         assert layer.total == pytest.approx(layer.shortcut + layer.branch, rel=0.15)
 
@@ -76,7 +103,11 @@ def test_padding_is_not_profiled(build: Build, batch: Batch) -> None:
     profiles = []
     for left in (False, True):
         model, inputs = build(residual_scheme="admin").train(), batch(left, left)
-        wider = {name: nn.functional.pad(inputs[name], (3, 0), value=1) for name in ("src_tokens", "prev_output_tokens") if left}
+        wider = {
+            name: nn.functional.pad(inputs[name], (3, 0), value=1)
+            for name in ("src_tokens", "prev_output_tokens")
+            if left
+        }
         model(**{**inputs, **wider})
         profiles.append(shortcuts(model))
     assert profiles[0] == pytest.approx(profiles[1], rel=1e-5)
@@ -90,7 +121,11 @@ def test_without_a_profile_evaluation_is_post_ln(build: Build, batch: Batch) -> 
 
 def test_the_profile_is_made_once_and_kept_in_checkpoints(build: Build, batch: Batch) -> None:
     model, inputs = build(residual_scheme="admin").train(), batch()
-    other = {**inputs, "src_tokens": inputs["src_tokens"].flip(0), "prev_output_tokens": inputs["prev_output_tokens"] // 3 + 4}
+    other = {
+        **inputs,
+        "src_tokens": inputs["src_tokens"].flip(0),
+        "prev_output_tokens": inputs["prev_output_tokens"] // 3 + 4,
+    }
     unprofiled = {name: value.clone() for name, value in model.state_dict().items()}
     model(**inputs)
     profile = shortcuts(model)
@@ -109,7 +144,9 @@ def test_the_profile_is_made_once_and_kept_in_checkpoints(build: Build, batch: B
 
 
 def test_profiling_leaves_modes_and_random_numbers_alone(build: Build, batch: Batch) -> None:
-    model = build(residual_scheme="admin", dropout=0.3, encoder_layerdrop=0.5, decoder_layerdrop=0.5).train()
+    model = build(
+        residual_scheme="admin", dropout=0.3, encoder_layerdrop=0.5, decoder_layerdrop=0.5
+    ).train()
     model.encoder.stack.layers.eval()
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state()
@@ -142,7 +179,9 @@ def test_every_rank_has_the_profile_of_rank_0(build: Build, batch: Batch, tmp_pa
     inputs = batch()
     with torch.multiprocessing.Manager() as manager:
         results = manager.dict()
-        torch.multiprocessing.spawn(profile_of_rank, (str(tmp_path / "rendezvous"), inputs, results), nprocs=2)
+        torch.multiprocessing.spawn(
+            profile_of_rank, (str(tmp_path / "rendezvous"), inputs, results), nprocs=2
+        )
         found = dict(results)
     model = build(residual_scheme="admin").train()
     model(**{name: tensor[:2] for name, tensor in inputs.items()})

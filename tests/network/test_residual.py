@@ -18,9 +18,17 @@ N, M, C, FFN = 5, 3, 96, 160
 
 
 def stacks(scheme: str, **options: Any) -> Any:
-    sizes = dict(encoder_embed_dim=C, encoder_ffn_embed_dim=FFN, encoder_layers=N, decoder_layers=M, encoder_attention_heads=4)
+    sizes = dict(
+        encoder_embed_dim=C,
+        encoder_ffn_embed_dim=FFN,
+        encoder_layers=N,
+        decoder_layers=M,
+        encoder_attention_heads=4,
+    )
     torch.manual_seed(1)
-    return build_stacks(DeepNetConfig(residual_scheme=scheme, **{**sizes, "dropout": 0.0, **options}).complete())
+    return build_stacks(
+        DeepNetConfig(residual_scheme=scheme, **{**sizes, "dropout": 0.0, **options}).complete()
+    )
 
 
 def test_rezero_is_the_identity_at_the_start_and_only_its_gains_move_first() -> None:
@@ -35,7 +43,10 @@ def test_rezero_is_the_identity_at_the_start_and_only_its_gains_move_first() -> 
     assert not any(isinstance(module, nn.LayerNorm) for module in decoder.modules())
 
 
-@pytest.mark.parametrize(("layers", "expected"), [((6, 6), (1.5473, 1.7001)), ((18, 6), (1.8581, 1.7001)), ((6, 18), (1.8177, 1.9973))])
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [((6, 6), (1.5473, 1.7001)), ((18, 6), (1.8581, 1.7001)), ((6, 18), (1.8177, 1.9973))],
+)
 def test_sub_ln_gains_are_those_of_the_formula(layers: Any, expected: Any) -> None:
     encoder, decoder = scaling.sub_ln(*layers)
     assert (encoder.beta, decoder.beta) == pytest.approx(expected, abs=1e-4)
@@ -55,19 +66,28 @@ def test_sub_ln_normalises_before_the_last_projection_of_every_sub_layer() -> No
     assert len(seen) == 2 * N + 3 * M
     for x in seen:
         torch.testing.assert_close(x.mean(-1), torch.zeros(x.shape[:-1]), atol=1e-5, rtol=0)
-        torch.testing.assert_close(x.var(-1, unbiased=False), torch.ones(x.shape[:-1]), atol=1e-2, rtol=0)
+        torch.testing.assert_close(
+            x.var(-1, unbiased=False), torch.ones(x.shape[:-1]), atol=1e-2, rtol=0
+        )
 
 
 def test_sub_ln_draws_with_its_gain() -> None:
     encoder, _ = stacks("sub-ln")
     weights = torch.cat([layer.ffn.fc1.weight.flatten() for layer in encoder.layers])
-    assert weights.std().item() == pytest.approx(scaling.sub_ln(N, M)[0].beta * math.sqrt(2 / (C + FFN)), rel=0.02)
+    assert weights.std().item() == pytest.approx(
+        scaling.sub_ln(N, M)[0].beta * math.sqrt(2 / (C + FFN)), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["encoder", "decoder"])
 def test_ds_init_makes_all_weights_of_layer_l_smaller_by_its_root(side: int) -> None:
     for number, layer in enumerate(stacks("ds-init")[side].layers, start=1):
-        for weight in (layer.self_attn.in_proj_weight[:C], layer.self_attn.out_proj.weight, layer.ffn.fc1.weight, layer.ffn.fc2.weight):
+        for weight in (
+            layer.self_attn.in_proj_weight[:C],
+            layer.self_attn.out_proj.weight,
+            layer.ffn.fc1.weight,
+            layer.ffn.fc2.weight,
+        ):
             xavier = math.sqrt(2 / sum(weight.shape))
             assert weight.std().item() == pytest.approx(xavier / math.sqrt(number), rel=0.05)
 
@@ -96,9 +116,15 @@ def test_branchnorm_is_almost_layer_norm_at_the_start_and_its_branches_learn() -
     encoder, _ = stacks("branchnorm")
     x = torch.randn(2, 7, C)
     out = encoder(x, None)
-    torch.testing.assert_close(out, nn.functional.layer_norm(x, (C,)), atol=2 * N * 2 / 4000, rtol=0)
+    torch.testing.assert_close(
+        out, nn.functional.layer_norm(x, (C,)), atol=2 * N * 2 / 4000, rtol=0
+    )
     out[..., 0].sum().backward()
-    assert all(parameter.grad.any() for name, parameter in encoder.named_parameters() if name.endswith("weight"))
+    assert all(
+        parameter.grad.any()
+        for name, parameter in encoder.named_parameters()
+        if name.endswith("weight")
+    )
 
 
 def test_a_branchnorm_checkpoint_evaluates_as_it_was_trained() -> None:

@@ -41,13 +41,18 @@ def test_rounded_constants_are_the_exact_ones_of_the_derivation() -> None:
 
 
 def test_torchscale_gain_changes_the_encoders_beta_only() -> None:
-    (paper_encoder, paper_decoder), (encoder, decoder) = (scaling.encoder_decoder(18, 6, g) for g in ("paper", "torchscale"))
+    (paper_encoder, paper_decoder), (encoder, decoder) = (
+        scaling.encoder_decoder(18, 6, g) for g in ("paper", "torchscale")
+    )
     assert encoder.alpha == paper_encoder.alpha
     assert decoder == paper_decoder
     assert encoder.beta / paper_encoder.beta == pytest.approx(1.15 / 0.87)
 
 
-@pytest.mark.parametrize("constants", [scaling.encoder_only, scaling.decoder_only, lambda n: scaling.encoder_decoder(n, 6)])
+@pytest.mark.parametrize(
+    "constants",
+    [scaling.encoder_only, scaling.decoder_only, lambda n: scaling.encoder_decoder(n, 6)],
+)
 def test_no_layers_is_an_error_that_names_the_number(constants: object) -> None:
     with pytest.raises(ValueError, match="0 .*layers"):
         constants(0)

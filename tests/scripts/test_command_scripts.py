@@ -18,41 +18,72 @@ USAGES = {
 CONFIG = "my config.yaml"
 
 of_every_script = pytest.mark.parametrize("name", USAGES)
-of_those_that_need_a_config = pytest.mark.parametrize("name", [name for name in USAGES if name != "stability"])
+of_those_that_need_a_config = pytest.mark.parametrize(
+    "name", [name for name in USAGES if name != "stability"]
+)
 
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Path:
     """A "Python" that writes PYTHONPATH and its arguments into a file beside itself, prints a line, and exits as $STUB_STATUS says."""
     path = tmp_path / "stub python"
-    lines = ["#!/usr/bin/env bash", 'printf "%s\\n" "$PYTHONPATH" "$@" >"$(dirname "$0")/call"', "echo table", 'exit "${STUB_STATUS:-0}"']
+    lines = [
+        "#!/usr/bin/env bash",
+        'printf "%s\\n" "$PYTHONPATH" "$@" >"$(dirname "$0")/call"',
+        "echo table",
+        'exit "${STUB_STATUS:-0}"',
+    ]
     path.write_text("\n".join(lines) + "\n")
     path.chmod(0o755)
     (tmp_path / CONFIG).touch()
     return path
 
 
-def call(name: str, arguments: List[str], folder: Path, **environment: str) -> subprocess.CompletedProcess:
+def call(
+    name: str, arguments: List[str], folder: Path, **environment: str
+) -> subprocess.CompletedProcess:
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     script = ROOT / "scripts" / f"{name}.sh"
-    return subprocess.run([script, *arguments], cwd=folder, env={**inherited, **environment}, capture_output=True, text=True)
+    return subprocess.run(
+        [script, *arguments],
+        cwd=folder,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
-FLAGS = {"none": [], "several": ["--beam", "1", "--model-overrides", "{'dropout': 0.0}", "--path", "a b.pt"]}
+FLAGS = {
+    "none": [],
+    "several": ["--beam", "1", "--model-overrides", "{'dropout': 0.0}", "--path", "a b.pt"],
+}
 
 
 @of_every_script
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
-def test_config_and_flags_reach_the_command_as_they_are(name: str, stub: Path, tmp_path: Path, flags: List[str]) -> None:
+def test_config_and_flags_reach_the_command_as_they_are(
+    name: str, stub: Path, tmp_path: Path, flags: List[str]
+) -> None:
     result = call(name, [CONFIG, *flags], tmp_path, PYTHON=str(stub))
     assert (result.returncode, result.stdout, result.stderr) == (0, "table\n", "")
-    assert (tmp_path / "call").read_text().splitlines() == [str(ROOT), "-m", f"deepnet_fairseq.commands.{name}", CONFIG, *flags]
+    assert (tmp_path / "call").read_text().splitlines() == [
+        str(ROOT),
+        "-m",
+        f"deepnet_fairseq.commands.{name}",
+        CONFIG,
+        *flags,
+    ]
 
 
 @of_every_script
 @pytest.mark.parametrize("status", [1, 2, 130])
-def test_the_commands_exit_status_is_the_scripts(name: str, stub: Path, tmp_path: Path, status: int) -> None:
-    assert call(name, [CONFIG], tmp_path, PYTHON=str(stub), STUB_STATUS=str(status)).returncode == status
+def test_the_commands_exit_status_is_the_scripts(
+    name: str, stub: Path, tmp_path: Path, status: int
+) -> None:
+    assert (
+        call(name, [CONFIG], tmp_path, PYTHON=str(stub), STUB_STATUS=str(status)).returncode
+        == status
+    )
 
 
 @of_every_script
@@ -66,7 +97,9 @@ def test_help_is_the_header_on_stdout(name: str, tmp_path: Path, flag: str) -> N
 
 @of_those_that_need_a_config
 @pytest.mark.parametrize("arguments", [[], ["--workers", "2"]], ids=["nothing", "no config"])
-def test_a_wrong_call_shows_the_usage_on_stderr(name: str, stub: Path, tmp_path: Path, arguments: List[str]) -> None:
+def test_a_wrong_call_shows_the_usage_on_stderr(
+    name: str, stub: Path, tmp_path: Path, arguments: List[str]
+) -> None:
     result = call(name, arguments, tmp_path, PYTHON=str(stub))
     assert (result.returncode, result.stdout) == (2, "")
     assert USAGES[name] in result.stderr
@@ -74,7 +107,9 @@ def test_a_wrong_call_shows_the_usage_on_stderr(name: str, stub: Path, tmp_path:
 
 
 @of_those_that_need_a_config
-def test_a_missing_config_is_named_and_nothing_is_made(name: str, stub: Path, tmp_path: Path) -> None:
+def test_a_missing_config_is_named_and_nothing_is_made(
+    name: str, stub: Path, tmp_path: Path
+) -> None:
     before = sorted(tmp_path.iterdir())
     result = call(name, ["absent.yaml"], tmp_path, PYTHON=str(stub))
     assert (result.returncode, result.stdout) == (1, "")

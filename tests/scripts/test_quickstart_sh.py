@@ -21,14 +21,22 @@ def project(tmp_path: Path) -> Path:
         shutil.copy(SCRIPTS / name, folder)
     for step in STEPS:
         stub = folder / f"{step}.sh"
-        stub.write_text(f'#!/usr/bin/env bash\necho "{step} $* $PYTHON" >>calls\n[[ ${{FAILS:-}} != {step} ]]\n')
+        stub.write_text(
+            f'#!/usr/bin/env bash\necho "{step} $* $PYTHON" >>calls\n[[ ${{FAILS:-}} != {step} ]]\n'
+        )
         stub.chmod(0o755)
     return folder.parent
 
 
 def call(project: Path, arguments: List[str], **environment: str) -> subprocess.CompletedProcess:
     command = [project / "scripts/quickstart.sh", *arguments]
-    return subprocess.run(command, cwd="/", env={**os.environ, "PYTHON": "other", **environment}, capture_output=True, text=True)
+    return subprocess.run(
+        command,
+        cwd="/",
+        env={**os.environ, "PYTHON": "other", **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_it_runs_the_four_scripts_in_order_on_its_config(project: Path) -> None:
@@ -49,7 +57,11 @@ def test_it_stops_at_the_first_step_that_fails(project: Path, fails: str) -> Non
     assert "Done" not in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["configs/other.yaml"], 2)], ids=["help", "wrong call"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--help"], 0), (["configs/other.yaml"], 2)],
+    ids=["help", "wrong call"],
+)
 def test_help_and_wrong_calls_run_nothing(project: Path, arguments: List[str], status: int) -> None:
     done = call(project, arguments)
     assert done.returncode == status

@@ -40,19 +40,31 @@ class Setup:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a project"
-        shutil.copytree(ROOT / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / "scripts", self.root / "scripts", ignore=shutil.ignore_patterns("__pycache__")
+        )
         self.stub = folder / "python-stub"
         self.stub.write_text(STUB)
         self.stub.chmod(0o755)
         self.record = folder / "record"
         self.venv = self.root / ".venv"
 
-    def run(self, *arguments: str, fail: str = NOTHING_THERE, **variables: str) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, fail: str = NOTHING_THERE, **variables: str
+    ) -> subprocess.CompletedProcess:
         """Run setup.sh; `fail` lists, line by line, parts of the stub's calls that are to fail."""
         self.record.write_text("")
-        environment = {**os.environ, "RECORD": str(self.record), "ROOT": str(self.root), "FAIL": fail, **variables}
+        environment = {
+            **os.environ,
+            "RECORD": str(self.record),
+            "ROOT": str(self.root),
+            "FAIL": fail,
+            **variables,
+        }
         command = [self.root / "scripts" / "setup.sh", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.root.parent)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=self.root.parent
+        )
 
     def calls(self) -> List[str]:
         """Return what the stub was called with, without the project's path."""
@@ -84,13 +96,22 @@ def without_root(setup: Setup, calls: List[str]) -> List[str]:
     return [call.replace(str(setup.root), "ROOT") for call in calls]
 
 
-@pytest.mark.parametrize(("flag", "package"), [([], "ROOT"), (["--with-tests"], "ROOT[test]")], ids=["plain", "with-tests"])
+@pytest.mark.parametrize(
+    ("flag", "package"),
+    [([], "ROOT"), (["--with-tests"], "ROOT[test]")],
+    ids=["plain", "with-tests"],
+)
 def test_first_run_takes_every_step_in_order(flag: List[str], package: str, setup: Setup) -> None:
     done = setup.run("--python", str(setup.stub), *flag)
     assert done.returncode == 0, done.stderr
     install = f"{PIP} --find-links build/fairseq/key --editable {package} torch==2.13.0"
     record = " ".join(["scripts/environment.py record ROOT", *flag])
-    assert without_root(setup, setup.calls()) == [*FIRST_RUN, install, "-m pip check --disable-pip-version-check", record]
+    assert without_root(setup, setup.calls()) == [
+        *FIRST_RUN,
+        install,
+        "-m pip check --disable-pip-version-check",
+        record,
+    ]
     assert done.stdout == ""
     assert [path.name for path in setup.venv.glob(".*")] == []
 
@@ -108,7 +129,18 @@ def test_fairseq_and_torch_that_are_there_stay(setup: Setup) -> None:
     assert not [call for call in setup.calls() if "--force-reinstall" in call or "torch==" in call]
 
 
-@pytest.mark.parametrize("step", ["--check", "-m venv", "ensurepip", "--output build/fairseq", "--force-reinstall", "--editable", "record"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "--check",
+        "-m venv",
+        "ensurepip",
+        "--output build/fairseq",
+        "--force-reinstall",
+        "--editable",
+        "record",
+    ],
+)
 def test_failure_of_a_step_ends_the_run_and_the_next_run_mends_it(step: str, setup: Setup) -> None:
     done = setup.run("--python", str(setup.stub), fail=f"{NOTHING_THERE}\n{step}")
     assert done.returncode == 1
@@ -137,10 +169,15 @@ def test_help_is_the_header(setup: Setup) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "message"),
-    [({"UNSUPPORTED": "1"}, "not a Python of version 3.10 to 3.13"), ({}, "exists and is no virtual environment")],
+    [
+        ({"UNSUPPORTED": "1"}, "not a Python of version 3.10 to 3.13"),
+        ({}, "exists and is no virtual environment"),
+    ],
     ids=["unsupported-python", "folder-of-something-else"],
 )
-def test_what_cannot_work_is_refused_and_nothing_touched(variables: Dict[str, str], message: str, setup: Setup) -> None:
+def test_what_cannot_work_is_refused_and_nothing_touched(
+    variables: Dict[str, str], message: str, setup: Setup
+) -> None:
     setup.venv.mkdir()
     (setup.venv / "thesis.tex").write_text("precious")
     done = setup.run("--python", str(setup.stub), **variables)
@@ -168,14 +205,31 @@ def test_empty_environment_is_filled_and_the_second_run_takes_seconds(tmp_path: 
     setup = Setup(tmp_path)
     for name in ("setup.py", "pyproject.toml"):
         shutil.copy(ROOT / name, setup.root)
-    shutil.copytree(ROOT / "deepnet_fairseq", setup.root / "deepnet_fairseq", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "deepnet_fairseq",
+        setup.root / "deepnet_fairseq",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     done = setup.run("--python", sys.executable)
     assert done.returncode == 0, done.stderr
     started = time.monotonic()
     assert "up to date" in setup.run().stderr
     assert time.monotonic() - started < 5
     # --help comes after --arch: argparse has looked the architecture up by then
-    train = ["fairseq-train", "data", "--user-dir", "deepnet_fairseq", "--arch", "deepnet_transformer", "--help"]
+    train = [
+        "fairseq-train",
+        "data",
+        "--user-dir",
+        "deepnet_fairseq",
+        "--arch",
+        "deepnet_transformer",
+        "--help",
+    ]
     for command in (["pip", "check"], train):
-        done = subprocess.run([setup.venv / "bin" / command[0], *command[1:]], capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            [setup.venv / "bin" / command[0], *command[1:]],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
         assert done.returncode == 0, done.stdout + done.stderr

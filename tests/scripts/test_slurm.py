@@ -16,7 +16,12 @@ from deepnet_fairseq.commands import prepare, train
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {name: ROOT / f"scripts/slurm/{name}.sbatch" for name in ("prepare", "train")}
 CONFIG = "configs/cldr_quickstart.yaml"
-JOB = {"SLURM_JOB_ID": "41234", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node7", "SLURM_CPUS_PER_TASK": "12"}
+JOB = {
+    "SLURM_JOB_ID": "41234",
+    "SLURM_JOB_NUM_NODES": "1",
+    "SLURM_JOB_NODELIST": "node7",
+    "SLURM_CPUS_PER_TASK": "12",
+}
 TWO_MACHINES = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_NODELIST": "node[7-8]"}
 LIMIT = 60  # seconds for a job
 RECORD = 'printf "%s\\n" "$(basename "$0")" "$@" "" >>"$CALLS"'
@@ -54,7 +59,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def submit(folder: Path, name: str, *arguments: str, cwd: Path = ROOT, job: Dict[str, str] = JOB, **environment: str) -> subprocess.Popen:
+def submit(
+    folder: Path,
+    name: str,
+    *arguments: str,
+    cwd: Path = ROOT,
+    job: Dict[str, str] = JOB,
+    **environment: str,
+) -> subprocess.Popen:
     """Run a batch script like a job that was submitted in cwd."""
     outside = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     stubs = {"PATH": f"{folder / 'stubs'}:{os.environ['PATH']}", "CALLS": str(folder / "calls")}
@@ -76,7 +88,11 @@ def finish(job: subprocess.Popen) -> str:
 
 def calls(folder: Path) -> List[List[str]]:
     path = folder / "calls"
-    return [call.split("\n") for call in path.read_text().removesuffix("\n\n").split("\n\n")] if path.exists() else []
+    return (
+        [call.split("\n") for call in path.read_text().removesuffix("\n\n").split("\n\n")]
+        if path.exists()
+        else []
+    )
 
 
 def wait_for_start(job: subprocess.Popen) -> None:
@@ -89,23 +105,45 @@ def wait_for_start(job: subprocess.Popen) -> None:
 def test_a_training_on_one_machine_is_one_call_of_train_sh(folder: Path) -> None:
     job = submit(folder, "train", CONFIG, "--max-update", "3", "--adam-betas", "(0.9, 0.98)")
     assert (finish(job), job.returncode) == ("", 0)
-    words = ["srun", "--kill-on-bad-exit=1", "scripts/train.sh", CONFIG, "--max-update", "3", "--adam-betas", "(0.9, 0.98)"]
+    words = [
+        "srun",
+        "--kill-on-bad-exit=1",
+        "scripts/train.sh",
+        CONFIG,
+        "--max-update",
+        "3",
+        "--adam-betas",
+        "(0.9, 0.98)",
+    ]
     assert calls(folder) == [words]
     assert (folder / "calls.cpus").read_text() == "12\n"
 
 
-def test_a_training_on_several_machines_is_a_call_on_each_that_names_the_first(folder: Path) -> None:
+def test_a_training_on_several_machines_is_a_call_on_each_that_names_the_first(
+    folder: Path,
+) -> None:
     job = submit(folder, "train", CONFIG, "--max-update", "3", **TWO_MACHINES)
     assert (finish(job), job.returncode) == ("", 0)
     hosts, training = calls(folder)
     assert hosts == ["scontrol", "show", "hostnames", "node[7-8]"]
-    assert training[2:] == ["scripts/train.sh", CONFIG, "--nodes", "2", "--master", "node7:21234", "--max-update", "3"]
+    assert training[2:] == [
+        "scripts/train.sh",
+        CONFIG,
+        "--nodes",
+        "2",
+        "--master",
+        "node7:21234",
+        "--max-update",
+        "3",
+    ]
     options, flags = train.make_parser().parse_known_args(training[3:])
     assert (options.nodes, options.master, flags) == (2, "node7:21234", ["--max-update", "3"])
 
 
 @pytest.mark.parametrize("ignored", ["0", "2"], ids=["listening", "not listening yet"])
-def test_a_job_that_is_told_to_stop_goes_back_into_the_queue_once_its_training_has_stopped(folder: Path, ignored: str) -> None:
+def test_a_job_that_is_told_to_stop_goes_back_into_the_queue_once_its_training_has_stopped(
+    folder: Path, ignored: str
+) -> None:
     job = submit(folder, "train", CONFIG, IGNORED=ignored)
     wait_for_start(job)
     job.send_signal(signal.SIGUSR1)
@@ -149,17 +187,44 @@ def test_prepare_sh_gets_the_jobs_processors(folder: Path) -> None:
 
 FAILURES: List[Any] = [
     ("outside Slurm", {"job": {}}, [CONFIG], 1, "not a Slurm job; submit it with sbatch"),
-    ("from elsewhere", {"cwd": ROOT / "tests"}, [CONFIG], 1, "no scripts/NAME.sh here; submit the job from the project's root"),
+    (
+        "from elsewhere",
+        {"cwd": ROOT / "tests"},
+        [CONFIG],
+        1,
+        "no scripts/NAME.sh here; submit the job from the project's root",
+    ),
     ("without such a config", {}, ["absent.yaml"], 1, "absent.yaml: no such config"),
-    ("without arguments", {}, [], 2, "usage: sbatch [sbatch options] scripts/slurm/NAME.sbatch CONFIG"),
-    ("with a flag first", {}, ["--workers", "3"], 2, "usage: sbatch [sbatch options] scripts/slurm/NAME.sbatch CONFIG"),
+    (
+        "without arguments",
+        {},
+        [],
+        2,
+        "usage: sbatch [sbatch options] scripts/slurm/NAME.sbatch CONFIG",
+    ),
+    (
+        "with a flag first",
+        {},
+        ["--workers", "3"],
+        2,
+        "usage: sbatch [sbatch options] scripts/slurm/NAME.sbatch CONFIG",
+    ),
 ]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-@pytest.mark.parametrize(("options", "arguments", "status", "message"), [f[1:] for f in FAILURES], ids=[f[0] for f in FAILURES])
+@pytest.mark.parametrize(
+    ("options", "arguments", "status", "message"),
+    [f[1:] for f in FAILURES],
+    ids=[f[0] for f in FAILURES],
+)
 def test_a_wrong_call_is_said_before_any_work(
-    folder: Path, name: str, options: Dict[str, Any], arguments: List[str], status: int, message: str
+    folder: Path,
+    name: str,
+    options: Dict[str, Any],
+    arguments: List[str],
+    status: int,
+    message: str,
 ) -> None:
     job = submit(folder, name, *arguments, **options)
     error = finish(job)

@@ -9,10 +9,12 @@ from typing import Dict, Iterator
 
 import pytest
 
-from deepnet_fairseq.evaluation.scoring.dependence import measure_dependence
+from deepnet_fairseq.evaluation.score.dependence import measure_dependence
 
 ROOT = Path(__file__).parents[2]
-MEAN_BLEU = 80  # 96.8 when measured; a model on the plateau where it ignores its source stays below 10
+MEAN_BLEU = (
+    80  # 96.8 when measured; a model on the plateau where it ignores its source stays below 10
+)
 CONFIG = f"""
 extends: {ROOT}/configs/base.yaml
 corpus:
@@ -73,7 +75,14 @@ def test_mean_supervised_bleu_is_over_the_threshold(work: Path) -> None:
 
 def test_every_direction_has_as_many_hypotheses_as_references(work: Path) -> None:
     files = sorted(work.glob("evaluation/hypotheses/*-*.??"))
-    assert [f.name for f in files] == ["de-en.en", "de-es.es", "en-de.de", "en-es.es", "es-de.de", "es-en.en"]
+    assert [f.name for f in files] == [
+        "de-en.en",
+        "de-es.es",
+        "en-de.de",
+        "en-es.es",
+        "es-de.de",
+        "es-en.en",
+    ]
     assert {len(f.read_text().splitlines()) for f in files} == {50}
 
 
@@ -82,7 +91,10 @@ def test_hypotheses_depend_on_the_source(work: Path, direction: str) -> None:
     source, target = direction.split("-")
     pair = "-".join(sorted((source, target)))
     corpus = work / "corpus/supervised" / pair
-    sources, references = ((corpus / f"opus.{pair}-test.{language}").read_text().splitlines() for language in (source, target))
+    sources, references = (
+        (corpus / f"opus.{pair}-test.{language}").read_text().splitlines()
+        for language in (source, target)
+    )
     hypotheses = (work / f"evaluation/hypotheses/{direction}.{target}").read_text().splitlines()
     dependence = measure_dependence(sources, hypotheses, references)
     assert not dependence.ignores_source

@@ -52,7 +52,13 @@ training:
 def run(folder: Path, script: str, *arguments: str) -> str:
     """Run one of the project's scripts in folder, with this Python; return its stderr."""
     environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([ROOT / "scripts" / script, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [ROOT / "scripts" / script, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 
@@ -65,7 +71,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "two.yaml").write_text("extends: one.yaml\nwork_dir: two\n")
     run(folder, "prepare.sh", "one.yaml")
     for name, processes in (("one", "1"), ("two", "2")):
-        (folder / f"{name}.log").write_text(run(folder, "train.sh", f"{name}.yaml", "--processes", processes))
+        (folder / f"{name}.log").write_text(
+            run(folder, "train.sh", f"{name}.yaml", "--processes", processes)
+        )
     return folder
 
 
@@ -84,22 +92,32 @@ def test_updates_have_the_same_tokens_and_sentences(folder: Path) -> None:
     assert "update-freq 1 = 1,000 tokens" in (folder / "two.log").read_text()
 
 
-@pytest.mark.parametrize(("tag", "names"), [("train_inner", ["loss", "nll_loss", "gnorm"]), ("valid", ["valid_loss", "valid_nll_loss"])])
+@pytest.mark.parametrize(
+    ("tag", "names"),
+    [("train_inner", ["loss", "nll_loss", "gnorm"]), ("valid", ["valid_loss", "valid_nll_loss"])],
+)
 def test_losses_are_the_same(folder: Path, tag: str, names: List[str]) -> None:
     one, two = (progress(folder / f"{name}.log", tag) for name in ("one", "two"))
     assert len(one) == len(two) == {"train_inner": UPDATES, "valid": 3}[tag]
     for name in names:
-        assert [float(row[name]) for row in two] == pytest.approx([float(row[name]) for row in one], abs=LAST_DIGIT)
+        assert [float(row[name]) for row in two] == pytest.approx(
+            [float(row[name]) for row in one], abs=LAST_DIGIT
+        )
         assert float(one[-1][name]) < 0.95 * float(one[0][name])  # it learns
 
 
 def test_the_final_weights_are_the_same(folder: Path) -> None:
     one, two = (
-        checkpoint_utils.load_checkpoint_to_cpu(str(folder / name / "checkpoints/checkpoint_last.pt"))["model"] for name in ("one", "two")
+        checkpoint_utils.load_checkpoint_to_cpu(
+            str(folder / name / "checkpoints/checkpoint_last.pt")
+        )["model"]
+        for name in ("one", "two")
     )
     assert one.keys() == two.keys()
     for name, weight in one.items():
-        if weight.is_floating_point() and "_float_tensor" not in name:  # an uninitialised buffer of fairseq's positions
+        if (
+            weight.is_floating_point() and "_float_tensor" not in name
+        ):  # an uninitialised buffer of fairseq's positions
             torch.testing.assert_close(two[name], weight, atol=ROUNDING, rtol=0, msg=name)
 
 

@@ -7,7 +7,18 @@ from typing import Any, List
 import pytest
 import torch
 from fairseq.data.iterators import EpochBatchIterator
-from multilingual_toy import OURS, PAIRS, STOCK, WEIGHTS, batch_iterator, binarize, epochs, lengths_of, set_up, write_weights
+from support.multilingual_data import (
+    OURS,
+    PAIRS,
+    STOCK,
+    WEIGHTS,
+    batch_iterator,
+    binarize,
+    epochs,
+    lengths_of,
+    set_up,
+    write_weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +35,22 @@ SAMPLING = {
     "fewer than there are": ["--sampling-method", "temperature", "--virtual-data-size", 101],
     "more than there are": ["--sampling-method", "temperature", "--virtual-data-size", 1009],
     "concat in parts": ["--virtual-epoch-size", 131],
-    "temperature in parts": ["--sampling-method", "temperature", "--sampling-temperature", 5, "--virtual-epoch-size", 170],
-    "weights in parts of a set size": ["--sampling-weights", WEIGHTS, "--virtual-epoch-size", 90, "--virtual-data-size", 250],
+    "temperature in parts": [
+        "--sampling-method",
+        "temperature",
+        "--sampling-temperature",
+        5,
+        "--virtual-epoch-size",
+        170,
+    ],
+    "weights in parts of a set size": [
+        "--sampling-weights",
+        WEIGHTS,
+        "--virtual-epoch-size",
+        90,
+        "--virtual-data-size",
+        250,
+    ],
     "one part": ["--virtual-epoch-size", 100_000],
     "updated order": ["--update-ordered-indices-seed"],
 }
@@ -70,23 +95,38 @@ def test_batches_are_stocks_within_every_limit(data: Path, changes: dict) -> Non
 def test_every_process_gets_stocks_batches(data: Path, num_shards: int) -> None:
     for shard_id in range(num_shards):
         tasks = [set_up(name, data) for name in (STOCK, OURS)]
-        stock, ours = (epochs(task, last=2, num_shards=num_shards, shard_id=shard_id) for task in tasks)
+        stock, ours = (
+            epochs(task, last=2, num_shards=num_shards, shard_id=shard_id) for task in tasks
+        )
         assert ours == stock
-        assert len({len(batches) for batches in ours}) == 1  # the same number in every process, with an empty one to fill up
+        assert (
+            len({len(batches) for batches in ours}) == 1
+        )  # the same number in every process, with an empty one to fill up
 
 
 @pytest.mark.parametrize("grouped", [True, False], ids=["in groups", "one by one"])
 @pytest.mark.parametrize("num_shards", [1, 3])
-def test_batches_are_shuffled_as_fairseqs_iterator_does(data: Path, num_shards: int, grouped: bool) -> None:
+def test_batches_are_shuffled_as_fairseqs_iterator_does(
+    data: Path, num_shards: int, grouped: bool
+) -> None:
     """Stock's task drops --grouped-shuffling, so that fairseq's iterator itself is the reference."""
     task = set_up(OURS, data)
     task.load_dataset("train", epoch=1, combine=True)
     for shard_id in range(num_shards):
-        shared = {"seed": 3, "num_shards": num_shards, "shard_id": shard_id, "grouped_shuffling": grouped}
+        shared = {
+            "seed": 3,
+            "num_shards": num_shards,
+            "shard_id": shard_id,
+            "grouped_shuffling": grouped,
+        }
         ours = batch_iterator(task, 1, **shared)
-        reference = EpochBatchIterator(ours.dataset, ours.collate_fn, list(ours.frozen_batches), **shared)
+        reference = EpochBatchIterator(
+            ours.dataset, ours.collate_fn, list(ours.frozen_batches), **shared
+        )
         for epoch in (1, 2):
-            assert list(ours.ordered_batches(epoch, False, True)) == reference.ordered_batches(epoch, False, True)
+            assert list(ours.ordered_batches(epoch, False, True)) == reference.ordered_batches(
+                epoch, False, True
+            )
 
 
 def test_a_curriculum_is_stocks(data: Path) -> None:
@@ -94,7 +134,12 @@ def test_a_curriculum_is_stocks(data: Path) -> None:
     for name in (STOCK, OURS):
         task = set_up(name, data)
         task.load_dataset("train", epoch=1, combine=True)
-        found.append([batch["id"].tolist() for batch in batch_iterator(task, 1).next_epoch_itr(shuffle=False)])
+        found.append(
+            [
+                batch["id"].tolist()
+                for batch in batch_iterator(task, 1).next_epoch_itr(shuffle=False)
+            ]
+        )
     assert found[0] == found[1]
 
 
@@ -102,10 +147,27 @@ FORMATS = {
     "no tokens": [],
     "target token in the encoder": ["--encoder-langtok", "tgt"],
     "tokens on both sides": ["--encoder-langtok", "src", "--decoder-langtok"],
-    "tokens for bos and eos": ["--encoder-langtok", "tgt", "--decoder-langtok", "--lang-tok-replacing-bos-eos"],
-    "padding on the other sides": ["--decoder-langtok", "--left-pad-source", "False", "--left-pad-target", "True"],
+    "tokens for bos and eos": [
+        "--encoder-langtok",
+        "tgt",
+        "--decoder-langtok",
+        "--lang-tok-replacing-bos-eos",
+    ],
+    "padding on the other sides": [
+        "--decoder-langtok",
+        "--left-pad-source",
+        "False",
+        "--left-pad-target",
+        "True",
+    ],
     "language ids": ["--enable-lang-ids"],
-    "truncated sources": ["--truncate-source", "--max-source-positions", 10, "--encoder-langtok", "tgt"],
+    "truncated sources": [
+        "--truncate-source",
+        "--max-source-positions",
+        10,
+        "--encoder-langtok",
+        "tgt",
+    ],
     "mbart style": ["--lang-tok-style", "mbart", "--decoder-langtok"],
 }
 
@@ -150,7 +212,9 @@ def test_a_worker_process_reads_the_same(data: Path) -> None:
     for workers in (0, 2):
         task = set_up(OURS, data)
         task.load_dataset("train", epoch=1, combine=True)
-        read.append(list(batch_iterator(task, 1, num_workers=workers, data_buffer_size=2).next_epoch_itr()))
+        read.append(
+            list(batch_iterator(task, 1, num_workers=workers, data_buffer_size=2).next_epoch_itr())
+        )
     for here, there in zip(*read, strict=True):
         assert_equal(here, there)
 
@@ -160,15 +224,26 @@ def test_a_dataset_survives_the_way_to_a_spawned_worker(data: Path) -> None:
     epochs(task, last=2)
     sent = pickle.dumps(task.dataset("train"))
     received = pickle.loads(sent)
-    (direction, example), (received_direction, received_example) = task.dataset("train")[170], received[170]
+    (direction, example), (received_direction, received_example) = (
+        task.dataset("train")[170],
+        received[170],
+    )
     assert direction == received_direction == 1
     assert_equal(example, received_example)
-    assert len(sent) < 20_000  # bytes, for six directions: neither sentences nor lengths nor the order of an epoch
+    assert (
+        len(sent) < 20_000
+    )  # bytes, for six directions: neither sentences nor lengths nor the order of an epoch
 
 
 def test_extra_data_is_stocks(data: Path, tmp_path: Path) -> None:
     mined = binarize(tmp_path / "mined", {("de", "fr"): 40}, seed=9)
-    flags = ["--extra-data", f"{{'mined': '{mined}'}}", "--extra-lang-pairs", "{'mined': 'de-fr,fr-de'}", "--decoder-langtok"]
+    flags = [
+        "--extra-data",
+        f"{{'mined': '{mined}'}}",
+        "--extra-lang-pairs",
+        "{'mined': 'de-fr,fr-de'}",
+        "--decoder-langtok",
+    ]
     stock, ours = (epochs(set_up(name, data, *flags), last=2) for name in (STOCK, OURS))
     assert any(direction == "mined:fr-de" for batch in ours[0] for direction, _ in batch)
     assert ours == stock

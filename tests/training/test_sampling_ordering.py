@@ -10,12 +10,26 @@ import pytest
 import torch
 from fairseq.data import data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
-from multilingual_toy import OURS, PAIRS, STOCK, WEIGHTS, batch_iterator, binarize, epochs, set_up
+from support.multilingual_data import (
+    OURS,
+    PAIRS,
+    STOCK,
+    WEIGHTS,
+    batch_iterator,
+    binarize,
+    epochs,
+    set_up,
+)
 
 from deepnet_fairseq.training.sampling import ordering
 from deepnet_fairseq.training.sampling.batches import Batches, BatchOrder
 from deepnet_fairseq.training.sampling.indexed import IndexedTokens
-from deepnet_fairseq.training.sampling.ordering import BatchCutter, Limits, order_and_batch, sort_stably
+from deepnet_fairseq.training.sampling.ordering import (
+    BatchCutter,
+    Limits,
+    order_and_batch,
+    sort_stably,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +38,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def limits(
-    max_tokens: Optional[int] = None, max_sentences: Optional[int] = None, multiple: int = 1, longest: Optional[int] = None
+    max_tokens: Optional[int] = None,
+    max_sentences: Optional[int] = None,
+    multiple: int = 1,
+    longest: Optional[int] = None,
 ) -> Limits:
     return Limits(max_tokens, max_sentences, multiple, longest, longest)
 
 
-@pytest.mark.parametrize("flags", [[], ["--sampling-method", "temperature", "--virtual-epoch-size", 170]], ids=["concat", "parts"])
-def test_pieces_make_no_difference(data: Path, monkeypatch: pytest.MonkeyPatch, flags: List[Any]) -> None:
+@pytest.mark.parametrize(
+    "flags",
+    [[], ["--sampling-method", "temperature", "--virtual-epoch-size", 170]],
+    ids=["concat", "parts"],
+)
+def test_pieces_make_no_difference(
+    data: Path, monkeypatch: pytest.MonkeyPatch, flags: List[Any]
+) -> None:
     stock = epochs(set_up(STOCK, data, *flags), last=3)
     monkeypatch.setattr(ordering, "CHUNK", 97)
     assert epochs(set_up(OURS, data, *flags), last=3) == stock
@@ -40,7 +63,10 @@ def test_pieces_make_no_difference(data: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_sorting_is_stable_in_pieces(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(ordering, "CHUNK", 50)
     draw = np.random.default_rng(size)
-    keys, examples = draw.integers(0, 40, size).astype(np.uint16), draw.permutation(size).astype(np.uint32)
+    keys, examples = (
+        draw.integers(0, 40, size).astype(np.uint16),
+        draw.permutation(size).astype(np.uint32),
+    )
     in_order, counts = sort_stably(examples, keys)
     assert in_order.tolist() == examples[np.argsort(keys, kind="stable")].tolist()
     assert counts.tolist() == np.bincount(keys).tolist()
@@ -60,7 +86,9 @@ CUTS = {
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("in_order", [True, False], ids=["sorted", "unsorted"])
-def test_batches_cut_in_pieces_are_fairseqs(monkeypatch: pytest.MonkeyPatch, cut: Limits, in_order: bool) -> None:
+def test_batches_cut_in_pieces_are_fairseqs(
+    monkeypatch: pytest.MonkeyPatch, cut: Limits, in_order: bool
+) -> None:
     monkeypatch.setattr(ordering, "CHUNK", 64)
     for seed in range(20):
         draw = np.random.default_rng(seed)
@@ -69,16 +97,26 @@ def test_batches_cut_in_pieces_are_fairseqs(monkeypatch: pytest.MonkeyPatch, cut
         cutter = BatchCutter(cut)
         for piece in np.split(tokens, np.sort(draw.integers(0, len(tokens), 9))):
             cutter.add(piece)
-        whole = data_utils.batch_by_size(np.arange(len(tokens)), None, tokens, cut.max_tokens, cut.max_sentences, cut.multiple)
+        whole = data_utils.batch_by_size(
+            np.arange(len(tokens)), None, tokens, cut.max_tokens, cut.max_sentences, cut.multiple
+        )
         assert cutter.ends().tolist() == np.cumsum([len(batch) for batch in whole]).tolist()
 
 
 def test_sentences_too_long_for_16_bits_are_left_out_or_refused() -> None:
     lengths = np.array([5, 65535, 7], np.uint16)
-    batches, too_long, first = order_and_batch(np.arange(3, dtype=np.uint32), lambda side: lengths, limits(200, longest=100), seed=1)
-    assert (sorted(example for batch in batches for example in batch), too_long, first) == ([0, 2], 1, [1])
+    batches, too_long, first = order_and_batch(
+        np.arange(3, dtype=np.uint32), lambda side: lengths, limits(200, longest=100), seed=1
+    )
+    assert (sorted(example for batch in batches for example in batch), too_long, first) == (
+        [0, 2],
+        1,
+        [1],
+    )
     for sides in ((lengths, lengths[[0, 0, 0]]), (lengths[[0, 0, 0]], lengths)):
-        with pytest.raises(ValueError, match=r"1 (source|target) sentences have 65535 tokens or more"):
+        with pytest.raises(
+            ValueError, match=r"1 (source|target) sentences have 65535 tokens or more"
+        ):
             order_and_batch(np.arange(3, dtype=np.uint32), sides.__getitem__, limits(), seed=1)
 
 
@@ -91,13 +129,20 @@ def test_an_example_costs_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = [draw.geometric(0.05, size).clip(1, 250).astype(np.uint16) for _ in range(2)]
     tracemalloc.start()
     try:
-        batches, *_ = order_and_batch(np.arange(size, dtype=np.uint32), lambda side: lengths[side].copy(), limits(4096, multiple=8), seed=1)
+        batches, *_ = order_and_batch(
+            np.arange(size, dtype=np.uint32),
+            lambda side: lengths[side].copy(),
+            limits(4096, multiple=8),
+            seed=1,
+        )
         kept, most = (measured / size for measured in tracemalloc.get_traced_memory())
     finally:
         tracemalloc.stop()
     assert sum(map(len, batches)) == size
     assert kept < 4.5  # its number, and its share of where a batch ends
-    assert most < 12.5  # number before and after sorting, length, length of the other side, and temporary arrays
+    assert (
+        most < 12.5
+    )  # number before and after sorting, length, length of the other side, and temporary arrays
 
 
 def test_every_example_is_there_once_when_none_is_to_be_repeated(data: Path) -> None:
@@ -121,20 +166,37 @@ def test_the_log_says_what_an_epoch_has(data: Path, caplog: pytest.LogCaptureFix
     assert f"230 of 460 examples in {len(batches)} batches, set up in 0." in line
     assert "main:ro-en 80 (34.78%), main:fr-en 60 (26.09%), main:en-de 40 (17.39%)" in line
     [warning] = [record.message for record in caplog.records if "invalid sizes" in record.message]
-    assert warning.startswith(f"{230 - sum(map(len, batches))} samples have invalid sizes and will be skipped, max_positions=(25, 200)")
+    assert warning.startswith(
+        f"{230 - sum(map(len, batches))} samples have invalid sizes and will be skipped, max_positions=(25, 200)"
+    )
 
 
 REFUSED = {
     "--sampling-method RoundRobin": ["--sampling-method", "RoundRobin"],
-    "--enable-reservsed-directions-shared-datasets": ["--enable-reservsed-directions-shared-datasets"],
+    "--enable-reservsed-directions-shared-datasets": [
+        "--enable-reservsed-directions-shared-datasets"
+    ],
     "--virtual-data-size needs --sampling-method": ["--virtual-data-size", 100],
     "--virtual-data-size is 0": ["--virtual-data-size", 0, "--sampling-method", "uniform"],
     "--virtual-epoch-size is -5": ["--virtual-epoch-size", -5],
-    "--sampling-temperature-schedule needs --sampling-method temperature": ["--sampling-temperature-schedule", "1:5"],
+    "--sampling-temperature-schedule needs --sampling-method temperature": [
+        "--sampling-temperature-schedule",
+        "1:5",
+    ],
     "and no --sampling-weights": (
-        ["--sampling-temperature-schedule", "1:5", "--sampling-method", "temperature", "--sampling-weights", WEIGHTS]
+        [
+            "--sampling-temperature-schedule",
+            "1:5",
+            "--sampling-method",
+            "temperature",
+            "--sampling-weights",
+            WEIGHTS,
+        ]
     ),
-    "--sampling-weights has no weight for main:en-fr": ["--sampling-weights", {k: w for k, w in WEIGHTS.items() if k != "main:en-fr"}],
+    "--sampling-weights has no weight for main:en-fr": [
+        "--sampling-weights",
+        {k: w for k, w in WEIGHTS.items() if k != "main:en-fr"},
+    ],
 }
 
 
@@ -154,7 +216,11 @@ def test_indexed_tokens_are_stocks(data: Path) -> None:
         assert torch.equal(ours[i], stock[i])
 
 
-@pytest.mark.parametrize("content", [b"", b"MMIDIDX\0\0", b"TNTIDX\0\0" + bytes(40)], ids=["empty", "cut off", "another format"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"MMIDIDX\0\0", b"TNTIDX\0\0" + bytes(40)],
+    ids=["empty", "cut off", "another format"],
+)
 def test_an_index_in_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "train.idx").write_bytes(content)
     (tmp_path / "train.bin").write_bytes(b"12")
@@ -169,7 +235,9 @@ def test_equal_dictionaries_are_one_object_and_stocks(data: Path, tmp_path: Path
     assert all(ours[language].symbols == stock[language].symbols for language in stock)
     for dictionary in data.glob("dict.*"):
         shutil.copy(dictionary, tmp_path)
-    (tmp_path / "dict.ro.txt").write_text((data / "dict.ro.txt").read_text().replace("w3 1\n", "") + "w3 1\n")
+    (tmp_path / "dict.ro.txt").write_text(
+        (data / "dict.ro.txt").read_text().replace("w3 1\n", "") + "w3 1\n"
+    )
     with pytest.raises(AssertionError, match="Diffrent dictionary"):
         set_up(OURS, tmp_path)
 

@@ -6,7 +6,17 @@ from typing import Any, List
 
 import numpy as np
 import pytest
-from multilingual_toy import DIRECTIONS, OURS, PAIRS, STOCK, WEIGHTS, batch_iterator, binarize, epochs, set_up
+from support.multilingual_data import (
+    DIRECTIONS,
+    OURS,
+    PAIRS,
+    STOCK,
+    WEIGHTS,
+    batch_iterator,
+    binarize,
+    epochs,
+    set_up,
+)
 
 from deepnet_fairseq.training.sampling.passes import Passes
 from deepnet_fairseq.training.sampling.schedule import TemperatureSchedule
@@ -22,13 +32,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Three folders for German, two for French, one for Romanian, of unequal sizes."""
-    sizes = [{("de", "en"): 40, ("en", "fr"): 30, ("en", "ro"): 13}, {("de", "en"): 50, ("en", "fr"): 20}, {("de", "en"): 31}]
-    folders = [binarize(tmp_path_factory.mktemp(f"shard{n}"), size, seed=n) for n, size in enumerate(sizes)]
+    sizes = [
+        {("de", "en"): 40, ("en", "fr"): 30, ("en", "ro"): 13},
+        {("de", "en"): 50, ("en", "fr"): 20},
+        {("de", "en"): 31},
+    ]
+    folders = [
+        binarize(tmp_path_factory.mktemp(f"shard{n}"), size, seed=n) for n, size in enumerate(sizes)
+    ]
     return ":".join(map(str, folders))
 
 
 @pytest.mark.parametrize(
-    "flags", [[], ["--sampling-method", "uniform"], ["--sampling-weights", WEIGHTS]], ids=["concat", "uniform", "weights"]
+    "flags",
+    [[], ["--sampling-method", "uniform"], ["--sampling-weights", WEIGHTS]],
+    ids=["concat", "uniform", "weights"],
 )
 def test_data_folders_take_turns_as_in_stock(shards: str, flags: List[Any]) -> None:
     stock, ours = (epochs(set_up(name, shards, *flags), last=5) for name in (STOCK, OURS))
@@ -39,11 +57,17 @@ def test_temperature_counts_all_data_folders_from_the_first_epoch_on(shards: str
     """Stock takes a folder that it has not read for as large as the largest it has; afterwards the two agree."""
     stock, ours = (epochs(set_up(name, shards, *TEMPERATURE), last=7) for name in (STOCK, OURS))
     assert ours[:2] != stock[:2]
-    assert ours[3:] == stock[3:]  # six parts: stock has seen every folder of every direction after three epochs
-    ratios = np.repeat(np.array([40 + 50 + 31, 30 + 20, 13]) / (2 * (121 + 50 + 13)), 2) ** (1 / 1.5)
+    assert (
+        ours[3:] == stock[3:]
+    )  # six parts: stock has seen every folder of every direction after three epochs
+    ratios = np.repeat(np.array([40 + 50 + 31, 30 + 20, 13]) / (2 * (121 + 50 + 13)), 2) ** (
+        1 / 1.5
+    )
     counts = Counter(direction for batch in ours[0] for direction, _ in batch)
     expected = ratios / ratios.sum() * sum(counts.values())
-    assert [counts[f"main:{direction}"] for direction in DIRECTIONS.split(",")] == pytest.approx(expected, abs=3)
+    assert [counts[f"main:{direction}"] for direction in DIRECTIONS.split(",")] == pytest.approx(
+        expected, abs=3
+    )
 
 
 RESUMED = {
@@ -52,13 +76,21 @@ RESUMED = {
     "parts": ["--virtual-epoch-size", 131],
     "temperature in parts": [*TEMPERATURE, "--virtual-epoch-size", 170],
     "changing temperature": [*TEMPERATURE, "--sampling-temperature-schedule", "1:5,3:2,6:1"],
-    "changing temperature in parts": [*TEMPERATURE, "--sampling-temperature-schedule", "1:5,4:1", "--virtual-epoch-size", 170],
+    "changing temperature in parts": [
+        *TEMPERATURE,
+        "--sampling-temperature-schedule",
+        "1:5,4:1",
+        "--virtual-epoch-size",
+        170,
+    ],
 }
 
 
 @pytest.mark.parametrize("folders", ["data", "shards"])
 @pytest.mark.parametrize("flags", RESUMED.values(), ids=RESUMED)
-def test_every_epoch_can_be_the_first_of_a_process(request: pytest.FixtureRequest, folders: str, flags: List[Any]) -> None:
+def test_every_epoch_can_be_the_first_of_a_process(
+    request: pytest.FixtureRequest, folders: str, flags: List[Any]
+) -> None:
     corpus = request.getfixturevalue(folders)
     through = epochs(set_up(OURS, corpus, *flags), last=7)
     for first in range(2, 8):
@@ -66,7 +98,13 @@ def test_every_epoch_can_be_the_first_of_a_process(request: pytest.FixtureReques
 
 
 def test_iterator_goes_on_in_the_middle_of_an_epoch(data: Path) -> None:
-    flags = [*TEMPERATURE, "--sampling-temperature-schedule", "1:5,2:1", "--virtual-epoch-size", 170]
+    flags = [
+        *TEMPERATURE,
+        "--sampling-temperature-schedule",
+        "1:5,2:1",
+        "--virtual-epoch-size",
+        170,
+    ]
     for epoch in (1, 2, 3):
         tasks = [set_up(OURS, data, *flags) for _ in range(2)]
         for task in tasks:
@@ -77,7 +115,9 @@ def test_iterator_goes_on_in_the_middle_of_an_epoch(data: Path) -> None:
             next(batches)
         resumed.load_state_dict(stopped.state_dict())
         rest = resumed.next_epoch_itr()
-        assert [batch["id"].tolist() for batch in rest if batch] == [batch["id"].tolist() for batch in batches if batch]
+        assert [batch["id"].tolist() for batch in rest if batch] == [
+            batch["id"].tolist() for batch in batches if batch
+        ]
         assert resumed.end_of_epoch()
 
 
@@ -86,7 +126,10 @@ def test_an_iterator_that_is_kept_goes_on_to_the_next_epoch(data: Path) -> None:
     task.load_dataset("train", epoch=1, combine=True)
     kept = batch_iterator(task, 1)
     found = [[batch["id"].tolist() for batch in kept.next_epoch_itr()] for _ in range(3)]
-    fresh = [[batch["id"].tolist() for batch in batch_iterator(task, epoch).next_epoch_itr()] for epoch in (1, 2, 3)]
+    fresh = [
+        [batch["id"].tolist() for batch in batch_iterator(task, epoch).next_epoch_itr()]
+        for epoch in (1, 2, 3)
+    ]
     assert found == fresh
 
 
@@ -102,15 +145,32 @@ def test_an_epoch_of_other_folders_than_those_loaded_is_refused(shards: str) -> 
 def test_parts_of_a_pass_hold_each_example_once(data: Path) -> None:
     found = epochs(set_up(OURS, data, "--virtual-epoch-size", 131), last=8)
     for first in (0, 4):  # 460 directed examples: 131 + 131 + 131 + 67
-        examples = [example for batches in found[first : first + 4] for batch in batches for example in batch]
-        assert [sum(map(len, batches)) for batches in found[first : first + 4]] == [131, 131, 131, 67]
+        examples = [
+            example
+            for batches in found[first : first + 4]
+            for batch in batches
+            for example in batch
+        ]
+        assert [sum(map(len, batches)) for batches in found[first : first + 4]] == [
+            131,
+            131,
+            131,
+            67,
+        ]
         assert len(set(examples)) == len(examples) == 460
     assert found[0] != found[4]
 
 
-@pytest.mark.parametrize("flags", [["--virtual-data-size", 300], []], ids=["of a set size", "of fairseq's size"])
+@pytest.mark.parametrize(
+    "flags", [["--virtual-data-size", 300], []], ids=["of a set size", "of fairseq's size"]
+)
 def test_a_changing_temperature_gives_stocks_epochs_at_each(data: Path, flags: List[Any]) -> None:
-    ours = epochs(set_up(OURS, data, *TEMPERATURE, "--sampling-temperature-schedule", "1:5,3:2.5,4:1", *flags), last=5)
+    ours = epochs(
+        set_up(
+            OURS, data, *TEMPERATURE, "--sampling-temperature-schedule", "1:5,3:2.5,4:1", *flags
+        ),
+        last=5,
+    )
     for epoch, temperature in enumerate((5, 5, 2.5, 1, 1), start=1):
         stock = set_up(STOCK, data, *TEMPERATURE, "--sampling-temperature", temperature, *flags)
         assert epochs(stock, first=epoch, last=epoch) == [ours[epoch - 1]]
@@ -122,9 +182,16 @@ def test_a_changing_temperature_begins_a_new_pass(data: Path) -> None:
     ours = epochs(set_up(OURS, data, *parts, "--sampling-temperature-schedule", "1:5,3:1"), last=4)
     before = epochs(set_up(STOCK, data, *parts, "--sampling-temperature", 5), last=2)
     assert ours[:2] == before
-    small = [sum(direction in ("main:en-ro", "main:ro-en") for batch in batches for direction, _ in batch) for batches in ours]
+    small = [
+        sum(
+            direction in ("main:en-ro", "main:ro-en") for batch in batches for direction, _ in batch
+        )
+        for batches in ours
+    ]
     assert min(small[:2]) > max(small[2:])  # Romanian is rare at temperature 1
-    assert len({example for batches in ours[2:4] for batch in batches for example in batch}) == 200  # of 460, none twice in a pass
+    assert (
+        len({example for batches in ours[2:4] for batch in batches for example in batch}) == 200
+    )  # of 460, none twice in a pass
 
 
 SCHEDULES = {
@@ -158,12 +225,18 @@ def test_a_schedule_holds_from_its_epoch_to_the_next() -> None:
 def test_passes_follow_from_the_epoch_alone() -> None:
     def plan() -> Passes:
         schedule = TemperatureSchedule("1:2,6:1")
-        return Passes([[40, 10], [6]], lambda epoch: np.array([1.0, 2.0]), schedule.next_change, 100, 30)
+        return Passes(
+            [[40, 10], [6]], lambda epoch: np.array([1.0, 2.0]), schedule.next_change, 100, 30
+        )
 
     passes = [plan().of_epoch(epoch) for epoch in range(1, 12)]
-    assert [p.number for p in passes] == [1] * 4 + [2] + [3] * 4 + [4] * 2  # four parts of 100 examples; epoch 6 begins another
+    assert [p.number for p in passes] == [1] * 4 + [2] + [3] * 4 + [
+        4
+    ] * 2  # four parts of 100 examples; epoch 6 begins another
     assert [p.first_epoch for p in passes] == [1] * 4 + [5] + [6] * 4 + [10] * 2
     assert [p.examples for p in passes] == [[40, 6]] * 4 + [[10, 6]] + [[40, 6]] * 4 + [[10, 6]] * 2
     assert {p.epoch_size for p in passes} == {30}
     again = plan()
-    assert [again.of_epoch(epoch).first_epoch for epoch in range(11, 0, -1)] == [p.first_epoch for p in reversed(passes)]
+    assert [again.of_epoch(epoch).first_epoch for epoch in range(11, 0, -1)] == [
+        p.first_epoch for p in reversed(passes)
+    ]

@@ -66,11 +66,27 @@ def make_door(parent: Path) -> Path:
 
 def start(data: Path, door: Path, *extra: str, launcher: Sequence[str] = ()) -> subprocess.Popen:
     """Start fairseq-train as train.sh does; it saves beside the door."""
-    words = [*launcher, "fairseq-train", data, "--user-dir", door, "--save-dir", door.parent / "checkpoints", *FLAGS, *extra]
+    words = [
+        *launcher,
+        "fairseq-train",
+        data,
+        "--user-dir",
+        door,
+        "--save-dir",
+        door.parent / "checkpoints",
+        *FLAGS,
+        *extra,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # inherited: what launch.become does
     try:
-        return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        return subprocess.Popen(
+            list(map(str, words)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        )
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -99,13 +115,21 @@ def wait_for_output(process: subprocess.Popen, words: str) -> None:
 
 
 def weights(door: Path) -> Dict[str, torch.Tensor]:
-    state = checkpoint_utils.load_checkpoint_to_cpu(str(door.parent / "checkpoints/checkpoint_last.pt"))
+    state = checkpoint_utils.load_checkpoint_to_cpu(
+        str(door.parent / "checkpoints/checkpoint_last.pt")
+    )
     # an uninitialised buffer of fairseq's positions is no weight
-    return {name: w for name, w in state["model"].items() if w.is_floating_point() and "_float_tensor" not in name}
+    return {
+        name: w
+        for name, w in state["model"].items()
+        if w.is_floating_point() and "_float_tensor" not in name
+    }
 
 
 def updates(door: Path) -> int:
-    state = checkpoint_utils.load_checkpoint_to_cpu(str(door.parent / "checkpoints/checkpoint_last.pt"))
+    state = checkpoint_utils.load_checkpoint_to_cpu(
+        str(door.parent / "checkpoints/checkpoint_last.pt")
+    )
     return state["optimizer_history"][-1]["num_updates"]
 
 
@@ -121,7 +145,12 @@ class Setting(NamedTuple):
 SETTINGS = {
     "one process": Setting([], ["--dropout", "0.1"], ["--dropout", "0.1"], [""]),
     # without dropout, of which each process draws its own
-    "two processes": Setting(TORCHRUN, ["--dropout", "0.0", *GLOO], ["--dropout", "0.0", "--update-freq", "2"], ["0", "1"]),
+    "two processes": Setting(
+        TORCHRUN,
+        ["--dropout", "0.0", *GLOO],
+        ["--dropout", "0.0", "--update-freq", "2"],
+        ["0", "1"],
+    ),
 }
 
 
@@ -131,7 +160,15 @@ def train_unbroken(data: Path, door: Path, flags: List[str]) -> None:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    words = [data, "--user-dir", Path(deepnet_fairseq.__file__).parent, "--save-dir", door.parent / "checkpoints", *FLAGS, *flags]
+    words = [
+        data,
+        "--user-dir",
+        Path(deepnet_fairseq.__file__).parent,
+        "--save-dir",
+        door.parent / "checkpoints",
+        *FLAGS,
+        *flags,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["fairseq-train", *map(str, words)])
         train.cli_main()
@@ -139,16 +176,22 @@ def train_unbroken(data: Path, door: Path, flags: List[str]) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-def test_a_training_that_was_stopped_and_started_again_ends_like_one_that_was_not(setting: Setting, data: Path, tmp_path: Path) -> None:
+def test_a_training_that_was_stopped_and_started_again_ends_like_one_that_was_not(
+    setting: Setting, data: Path, tmp_path: Path
+) -> None:
     door, unbroken = make_door(tmp_path / "stopped"), make_door(tmp_path / "unbroken")
     process = start(data, door, *setting.flags, launcher=setting.launcher)
     wait_for_output(process, f"num_updates={STOP_AFTER},")
     os.kill(process.pid, signal.SIGUSR1)  # Slurm sends it to torchrun, too, which must outlive it
-    os.kill(int((door / f"process{setting.ranks[-1]}").read_text()), signal.SIGUSR1)  # one process alone, and not the first
+    os.kill(
+        int((door / f"process{setting.ranks[-1]}").read_text()), signal.SIGUSR1
+    )  # one process alone, and not the first
     wait_for_output(process, "stopped by SIGUSR1")
     os.kill(process.pid, signal.SIGUSR1)  # once more, while it shuts down
     finish(process)
-    assert [path.name for path in (tmp_path / "stopped/checkpoints").iterdir()] == ["checkpoint_last.pt"]
+    assert [path.name for path in (tmp_path / "stopped/checkpoints").iterdir()] == [
+        "checkpoint_last.pt"
+    ]
     assert STOP_AFTER <= updates(door) < UPDATES
     finish(start(data, door, *setting.flags, launcher=setting.launcher))
     train_unbroken(data, unbroken, setting.alone)
@@ -187,13 +230,17 @@ def test_listening_twice_is_listening_once(training: ModuleType) -> None:
 def test_without_a_signal_fairseqs_own_function_is_called_as_ever(training: ModuleType) -> None:
     stop.listen()
     trainer = SimpleNamespace(data_parallel_world_size=1)
-    assert training.validate_and_save("cfg", trainer, "task", "itr", ["valid"], end_of_epoch=True) == (
+    assert training.validate_and_save(
+        "cfg", trainer, "task", "itr", ["valid"], end_of_epoch=True
+    ) == (
         ("cfg", trainer, "task", "itr", ["valid"]),
         {"end_of_epoch": True},
     )
 
 
-def test_other_programs_keep_their_answer_to_the_signal(monkeypatch: pytest.MonkeyPatch, signal_kept: None) -> None:
+def test_other_programs_keep_their_answer_to_the_signal(
+    monkeypatch: pytest.MonkeyPatch, signal_kept: None
+) -> None:
     monkeypatch.delitem(sys.modules, "fairseq_cli.train", raising=False)
     before = signal.getsignal(signal.SIGUSR1)
     stop.listen()

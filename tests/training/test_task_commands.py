@@ -8,7 +8,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 from fairseq_cli import generate, train
-from multilingual_toy import OURS, PAIRS, STOCK, USER_DIR, binarize, run, task_flags
+from support.multilingual_data import OURS, PAIRS, STOCK, USER_DIR, binarize, run, task_flags
 
 TINY = "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2".split()
 LEARNING = "--optimizer adam --lr 0.003 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --dropout 0.1 --seed 3".split()
@@ -27,13 +27,32 @@ def shards(data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_training(name: str, data: Any, save_dir: Path, *flags: Any) -> Dict[str, Any]:
     """Train, or go on, and return checkpoint_last."""
-    words = [*task_flags(name, data, *FORMAT), "--user-dir", USER_DIR, "--arch", "deepnet_transformer", *TINY, *LEARNING]
-    run(train, *words, "--save-dir", save_dir, "--cpu", "--no-progress-bar", "--no-epoch-checkpoints", *flags)
+    words = [
+        *task_flags(name, data, *FORMAT),
+        "--user-dir",
+        USER_DIR,
+        "--arch",
+        "deepnet_transformer",
+        *TINY,
+        *LEARNING,
+    ]
+    run(
+        train,
+        *words,
+        "--save-dir",
+        save_dir,
+        "--cpu",
+        "--no-progress-bar",
+        "--no-epoch-checkpoints",
+        *flags,
+    )
     return checkpoint_utils.load_checkpoint_to_cpu(str(save_dir / "checkpoint_last.pt"))
 
 
 def train_to(updates: int, name: str, data: Any, save_dir: Path, *flags: Any) -> Dict[str, Any]:
-    state = run_training(name, data, save_dir, "--max-update", updates, "--disable-validation", *flags)
+    state = run_training(
+        name, data, save_dir, "--max-update", updates, "--disable-validation", *flags
+    )
     assert state["optimizer_history"][-1]["num_updates"] == updates
     return state
 
@@ -50,14 +69,25 @@ def assert_same_weights(one: Dict[str, Any], other: Dict[str, Any]) -> None:
             assert torch.equal(weight, other["model"][name]), name
 
 
-CHANGING = ["--sampling-method", "temperature", "--sampling-temperature-schedule", "1:5,2:2,3:1", "--virtual-data-size", "150"]
+CHANGING = [
+    "--sampling-method",
+    "temperature",
+    "--sampling-temperature-schedule",
+    "1:5,2:2,3:1",
+    "--virtual-data-size",
+    "150",
+]
 RESUMED = {
     "plain": ("data", 11, ["--num-workers", "0"]),
     "two batches an update": ("data", 5, ["--num-workers", "0", "--update-freq", "2"]),
     "a worker": ("data", 11, ["--num-workers", "1", "--update-freq", "2"]),
     "second folder": ("shards", 33, ["--num-workers", "0", "--update-freq", "2"]),
     "changing temperature": ("data", 29, [*CHANGING, "--num-workers", "0"]),
-    "changing temperature in parts": ("shards", 23, [*CHANGING, "--num-workers", "0", "--virtual-epoch-size", "100"]),
+    "changing temperature in parts": (
+        "shards",
+        23,
+        [*CHANGING, "--num-workers", "0", "--virtual-epoch-size", "100"],
+    ),
 }
 
 
@@ -75,48 +105,94 @@ def test_training_resumed_in_mid_epoch_ends_with_the_same_weights(
 
 
 @pytest.mark.parametrize("first", [STOCK, OURS])
-def test_either_task_goes_on_from_the_others_checkpoints(data: Path, tmp_path: Path, first: str) -> None:
+def test_either_task_goes_on_from_the_others_checkpoints(
+    data: Path, tmp_path: Path, first: str
+) -> None:
     """After an epoch, then in the middle of the second, with the weights of a training by one task alone."""
     second = {STOCK: OURS, OURS: STOCK}[first]
     alone = train_to_epoch(2, first, data, tmp_path / "alone", "--disable-validation")
     after_one = train_to_epoch(1, first, data, tmp_path / "turns", "--disable-validation")
-    assert after_one["extra_state"]["train_iterator"] == {**alone["extra_state"]["train_iterator"], "epoch": 2}
+    assert after_one["extra_state"]["train_iterator"] == {
+        **alone["extra_state"]["train_iterator"],
+        "epoch": 2,
+    }
     middle = after_one["optimizer_history"][-1]["num_updates"] + 7
     train_to(middle, second, data, tmp_path / "turns", "--num-workers", "0")
-    assert_same_weights(train_to_epoch(2, first, data, tmp_path / "turns", "--disable-validation"), alone)
+    assert_same_weights(
+        train_to_epoch(2, first, data, tmp_path / "turns", "--disable-validation"), alone
+    )
 
 
 @pytest.fixture(scope="module")
 def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_dir = tmp_path_factory.mktemp("checkpoints")
-    train_to(30, OURS, data, save_dir, "--num-workers", "0", "--sampling-method", "temperature", "--sampling-temperature-schedule", "1:3")
+    train_to(
+        30,
+        OURS,
+        data,
+        save_dir,
+        "--num-workers",
+        "0",
+        "--sampling-method",
+        "temperature",
+        "--sampling-temperature-schedule",
+        "1:3",
+    )
     return save_dir / "checkpoint_last.pt"
 
 
 def hypotheses(name: str, data: Path, checkpoint: Path, out: Path) -> List[Tuple[str, str, str]]:
-    words = [*task_flags(name, data, *FORMAT), "--user-dir", USER_DIR, "--path", checkpoint, "--cpu", "--num-workers", "0", "--beam", "3"]
+    words = [
+        *task_flags(name, data, *FORMAT),
+        "--user-dir",
+        USER_DIR,
+        "--path",
+        checkpoint,
+        "--cpu",
+        "--num-workers",
+        "0",
+        "--beam",
+        "3",
+    ]
     run(generate, *words, "--source-lang", "fr", "--target-lang", "en", "--results-path", out)
-    return re.findall(r"^H-(\d+)\t([^\t]+)\t(.*)$", (out / "generate-test.txt").read_text(), re.MULTILINE)
+    return re.findall(
+        r"^H-(\d+)\t([^\t]+)\t(.*)$", (out / "generate-test.txt").read_text(), re.MULTILINE
+    )
 
 
-def test_stocks_task_decodes_our_checkpoints_to_the_same_hypotheses(data: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_stocks_task_decodes_our_checkpoints_to_the_same_hypotheses(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     stock, ours = (hypotheses(name, data, checkpoint, tmp_path / name) for name in (STOCK, OURS))
     assert len(ours) == 6
     assert ours == stock
 
 
 def test_validation_loss_is_stocks(data: Path, tmp_path: Path) -> None:
-    stock, ours = (train_to_epoch(1, name, data, tmp_path / name)["extra_state"]["val_loss"] for name in (STOCK, OURS))
+    stock, ours = (
+        train_to_epoch(1, name, data, tmp_path / name)["extra_state"]["val_loss"]
+        for name in (STOCK, OURS)
+    )
     assert ours == stock > 1
 
 
-def test_another_train_subset_goes_through_all_its_folders(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_train_subset_goes_through_all_its_folders(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """fairseq-train asks for new data between epochs in the name of "train" only."""
-    folders = [binarize(tmp_path / name, {("de", "en"): size}, seed=size) for name, size in (("a", 30), ("b", 31))]
+    folders = [
+        binarize(tmp_path / name, {("de", "en"): size}, seed=size)
+        for name, size in (("a", 30), ("b", 31))
+    ]
     for path in (path for folder in folders for path in folder.glob("train.*")):
         path.rename(path.with_name(path.name.replace("train", "mine")))
     caplog.set_level("INFO")
     flags = ["--lang-pairs", "de-en,en-de", "--train-subset", "mine", "--disable-validation"]
     train_to_epoch(3, OURS, ":".join(map(str, folders)), tmp_path / "out", *flags)
     epochs = re.findall(r"epoch \d: (\d+) of (\d+) examples", caplog.text)
-    assert epochs == [("60", "60"), ("62", "62"), ("60", "60"), ("62", "62")]  # fairseq-train sets up one more before it ends
+    assert epochs == [
+        ("60", "60"),
+        ("62", "62"),
+        ("60", "60"),
+        ("62", "62"),
+    ]  # fairseq-train sets up one more before it ends

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq_cli import train
-from multilingual_toy import OURS, binarize, run, set_up, task_flags
+from support.multilingual_data import OURS, binarize, run, set_up, task_flags
 
 from deepnet_fairseq.training.validation import has_data
 
@@ -22,7 +22,9 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_others_are_validated_and_all_are_trained(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_others_are_validated_and_all_are_trained(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     task = set_up(OURS, data)
     with caplog.at_level(logging.INFO):
         task.load_dataset("valid")
@@ -40,7 +42,10 @@ def test_with_all_data_the_validation_set_is_stocks(tmp_path: Path) -> None:
     assert len(ours.dataset("valid")) == len(stock.dataset("valid")) == 6 * 5
     for number in range(30):
         a, b = ours.dataset("valid")[number], stock.dataset("valid")[number]
-        assert a["source"].tolist() == b["source"].tolist() and a["target"].tolist() == b["target"].tolist()
+        assert (
+            a["source"].tolist() == b["source"].tolist()
+            and a["target"].tolist() == b["target"].tolist()
+        )
 
 
 def test_a_split_that_no_direction_has_is_named(data: Path) -> None:
@@ -64,8 +69,19 @@ def test_fairseq_train_runs_on_such_a_corpus(data: Path, tmp_path: Path) -> None
         "--save-dir",
         tmp_path / "c",
     ]
-    run(train, *task_flags(OURS, data), "--arch", "transformer", *flags, "--criterion", "label_smoothed_cross_entropy")
-    assert load_checkpoint_to_cpu(str(tmp_path / "c/checkpoint_last.pt"))["extra_state"]["val_loss"] > 0
+    run(
+        train,
+        *task_flags(OURS, data),
+        "--arch",
+        "transformer",
+        *flags,
+        "--criterion",
+        "label_smoothed_cross_entropy",
+    )
+    assert (
+        load_checkpoint_to_cpu(str(tmp_path / "c/checkpoint_last.pt"))["extra_state"]["val_loss"]
+        > 0
+    )
 
 
 def test_data_serve_both_ways(data: Path) -> None:

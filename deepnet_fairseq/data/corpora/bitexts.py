@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from deepnet_fairseq.data.corpora.aligned import Files
+from deepnet_fairseq.data.bitext import Files
 from deepnet_fairseq.data.corpora.build import Source, build_parts
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpacking
-from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, pair_name, parse_pair, read_lines
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT
 from deepnet_fairseq.data.manifest import file_record
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
+from deepnet_fairseq.languages import Pair, pair_name, parse_pair
 
 SPLITS = ("train", "dev", "test")
 
@@ -26,14 +29,18 @@ class BitextsConfig:
 
     train: str = ""
     dev: Optional[str] = None  # pairs that it lacks are trained, but not validated
-    test: Optional[str] = None  # pairs that it lacks are trained, but not tested on a set of the corpus's own
+    test: Optional[str] = (
+        None  # pairs that it lacks are trained, but not tested on a set of the corpus's own
+    )
     further_tests: FurtherTests = field(default_factory=FurtherTests)
     pivot: str = "en"  # the language that the report's averages (to it, from it) are about
     seed: int = 1  # nothing is drawn at random here; every corpus has one
 
     def __post_init__(self) -> None:
         if not self.train:
-            raise DataError("train is missing; name a list of bitexts, one `de-fr<TAB>file.de<TAB>file.fr` a line")
+            raise DataError(
+                "train is missing; name a list of bitexts, one `de-fr<TAB>file.de<TAB>file.fr` a line"
+            )
         self.bitexts: Dict[str, Dict[Pair, Files]] = {}
 
     def resolve_paths(self, folder: Path) -> None:
@@ -50,10 +57,16 @@ class BitextsConfig:
             raise DataError(f"train: {self.train} lists no bitext")
         strangers = [pair for pair in self.bitexts.get("dev", {}) if pair not in trained]
         if strangers:
-            raise DataError(f"dev: {self.dev} has {pair_name(strangers[0])}, for which {self.train} has no training text; leave it out")
-        languages = sorted({language for pair in [*trained, *self.zero_shot_pairs()] for language in pair})
+            raise DataError(
+                f"dev: {self.dev} has {pair_name(strangers[0])}, for which {self.train} has no training text; leave it out"
+            )
+        languages = sorted(
+            {language for pair in [*trained, *self.zero_shot_pairs()] for language in pair}
+        )
         if self.pivot not in languages:
-            raise DataError(f"pivot is {self.pivot!r}, but the pairs' languages are {', '.join(languages)}")
+            raise DataError(
+                f"pivot is {self.pivot!r}, but the pairs' languages are {', '.join(languages)}"
+            )
         self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
 
     def supervised_pairs(self) -> List[Pair]:
@@ -75,12 +88,26 @@ class BitextsConfig:
             if not path.is_file():
                 raise DataError(f"corpus: there is no file {path}, which a list of bitexts names")
             state[str(path)] = [path.stat().st_size, path.stat().st_mtime_ns]
-        lists = {split: {pair_name(pair): _as_text(files) for pair, files in pairs.items()} for split, pairs in self.bitexts.items()}
-        return {**asdict(self), "further_tests": self.further_tests.fingerprint(), "lists": lists, "files": sorted(state.items())}
+        lists = {
+            split: {pair_name(pair): _as_text(files) for pair, files in pairs.items()}
+            for split, pairs in self.bitexts.items()
+        }
+        return {
+            **asdict(self),
+            "further_tests": self.further_tests.fingerprint(),
+            "lists": lists,
+            "files": sorted(state.items()),
+        }
 
     def files(self) -> Iterator[Path]:
         """Every file that a list names, each once."""
-        every = (path for pairs in self.bitexts.values() for files in pairs.values() for paths in files.values() for path in paths)
+        every = (
+            path
+            for pairs in self.bitexts.values()
+            for files in pairs.values()
+            for paths in files.values()
+            for path in paths
+        )
         return iter(dict.fromkeys(every))
 
 
@@ -98,14 +125,18 @@ def read_list(path: Path, key: str) -> Dict[Pair, Files]:
             continue
         pair, files = _parse(line, f"{path}, line {number}")
         for language, file in files.items():
-            bitexts.setdefault(pair, {code: [] for code in pair})[language].append(path.parent / file)
+            bitexts.setdefault(pair, {code: [] for code in pair})[language].append(
+                path.parent / file
+            )
     return dict(sorted(bitexts.items()))
 
 
 def _parse(line: str, where: str) -> Tuple[Pair, Dict[str, str]]:
     cells = line.split("\t")
     if len(cells) != 3 or not all(cells):
-        raise DataError(f"{where}: {line!r} is not three columns, such as de-fr<TAB>file.de<TAB>file.fr")
+        raise DataError(
+            f"{where}: {line!r} is not three columns, such as de-fr<TAB>file.de<TAB>file.fr"
+        )
     try:
         pair = parse_pair(cells[0])
     except DataError as error:
@@ -123,5 +154,7 @@ def build(config: BitextsConfig, root: Path, inputs: Inputs) -> Counts:
         for pair, files in pairs.items()
     ]
     with unpacking(root) as folder:
-        sources += config.further_tests.sources(config.supervised_pairs() + zero_shot, inputs.downloads, folder)
+        sources += config.further_tests.sources(
+            config.supervised_pairs() + zero_shot, inputs.downloads, folder
+        )
         return build_parts(root, sources, inputs)

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Dict, List, Sequence, Set, Tuple
 
+from deepnet_fairseq.data.bitext import Files, aligned_sentences
 from deepnet_fairseq.data.cleaning import CleaningConfig, clean_pair
-from deepnet_fairseq.data.corpora.aligned import Files, aligned_sentences
+from deepnet_fairseq.data.contamination import HeldOut
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.held_out import HeldOut
-from deepnet_fairseq.data.layout import SUPERVISED, DataError, Pair, pair_name, read_lines
-from deepnet_fairseq.data.steps import LEDGER_NAME
+from deepnet_fairseq.data.corpus_paths import SUPERVISED
+from deepnet_fairseq.data.stages import LEDGER_NAME
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
+from deepnet_fairseq.languages import Pair, pair_name
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,10 @@ def build_parts(root: Path, sources: Sequence[Source], inputs: Inputs) -> Counts
     groups: Dict[str, List[Source]] = {}
     for source in sources:
         groups.setdefault(source.name, []).append(source)
-    jobs = {name: (root, group, inputs.cleaning, held_out.restricted_to(group[0].pair)) for name, group in groups.items()}
+    jobs = {
+        name: (root, group, inputs.cleaning, held_out.restricted_to(group[0].pair))
+        for name, group in groups.items()
+    }
     return inputs.jobs.run(clean_sources, jobs, "cleaning", root / LEDGER_NAME)
 
 
@@ -51,7 +57,9 @@ def read_held_out(sources: Sequence[Source], cleaning: CleaningConfig) -> HeldOu
     held_out = HeldOut()
     if not cleaning.drop_held_out:
         return held_out
-    read: Set[Tuple[str, str, Path]] = set()  # many pairs may be tested on the same file of a language
+    read: Set[Tuple[str, str, Path]] = (
+        set()
+    )  # many pairs may be tested on the same file of a language
     for source in sources:
         for language in source.pair if source.split != "train" else ():
             for path in source.files[language]:
@@ -60,18 +68,26 @@ def read_held_out(sources: Sequence[Source], cleaning: CleaningConfig) -> HeldOu
                     read.add(key)
                     held_out.add_all(language, read_lines(Path(path)), source.split)
     for language in sorted({language for source in sources for language in source.pair}):
-        logger.debug("%s: %d dev and %d test sentences are held out", language, *held_out.count(language))
+        logger.debug(
+            "%s: %d dev and %d test sentences are held out", language, *held_out.count(language)
+        )
     return held_out
 
 
-def clean_sources(root: Path, sources: Sequence[Source], cleaning: CleaningConfig, held_out: HeldOut) -> Dict[str, Dict]:
+def clean_sources(
+    root: Path, sources: Sequence[Source], cleaning: CleaningConfig, held_out: HeldOut
+) -> Dict[str, Dict]:
     """Clean all splits of one pair; return their counts by split."""
     cleaning.check_packages()
     counts = {}
     for source in sources:
         sentences = aligned_sentences(source.pair, source.files)
-        found = clean_pair(sentences, root, source.pair, source.split, cleaning, held_out, source.part)
+        found = clean_pair(
+            sentences, root, source.pair, source.split, cleaning, held_out, source.part
+        )
         if not found.kept and (source.part == SUPERVISED or not found.read):
-            raise DataError(f"{source.name} {source.split}: no sentences are left of {found.read}; {found}")
+            raise DataError(
+                f"{source.name} {source.split}: no sentences are left of {found.read}; {found}"
+            )
         counts[source.split] = asdict(found)
     return counts

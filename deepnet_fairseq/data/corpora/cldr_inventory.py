@@ -15,4 +15,12 @@ LANGUAGES = (
     "en zh es hi ar fr bn pt ru ur id de ja sw tr ta vi ko it fa th pl uk nl el hu cs sv he fi da ro bg nb sk hr ca et lv lt sl sr mn ka hy"
 ).split()
 # The spans that CLDR has relative times for, in seconds: Babel divides by exactly these.
-SPANS = {"year": 31536000, "month": 2592000, "week": 604800, "day": 86400, "hour": 3600, "minute": 60, "second": 1}
+SPANS = {
+    "year": 31536000,
+    "month": 2592000,
+    "week": 604800,
+    "day": 86400,
+    "hour": 3600,
+    "minute": 60,
+    "second": 1,
+}

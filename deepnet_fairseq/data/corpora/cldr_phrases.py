@@ -17,8 +17,15 @@ from babel.localedata import locale_identifiers
 from babel.numbers import format_currency, get_currency_name
 from babel.units import format_unit
 
-from deepnet_fairseq.data.corpora.cldr_inventory import COUNTRIES, CURRENCIES, LANGUAGES, SPANS, UNITS
-from deepnet_fairseq.data.layout import DataError, normalise_spaces
+from deepnet_fairseq.data.corpora.cldr_inventory import (
+    COUNTRIES,
+    CURRENCIES,
+    LANGUAGES,
+    SPANS,
+    UNITS,
+)
+from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.errors import DataError
 
 # OPUS-100's codes which aren't CLDR's own.
 LOCALE_OF_CODE = {"no": "nb", "zh": "zh_Hans", "sh": "sr_Latn"}
@@ -71,14 +78,20 @@ def price(locale: Locale, currency: str, number: int) -> str:
     """An amount with the currency's name, in the plural form that goes with the number."""
     if get_currency_name(currency, number, locale) == currency:  # what Babel falls back to
         return ""
-    return clean(format_currency(number, currency, "0", locale, currency_digits=False, format_type="name"))
+    return clean(
+        format_currency(number, currency, "0", locale, currency_digits=False, format_type="name")
+    )
 
 
 def moment(locale: Locale, span: str, number: int) -> str:
     """A time relative to now: "in 3 days" for 3, "3 days ago" for -3."""
     # Past any threshold, Babel would round to the next longer span.
     delta = timedelta(seconds=SPANS[span] * number)
-    return clean(format_timedelta(delta, granularity=span, threshold=float("inf"), add_direction=True, locale=locale))
+    return clean(
+        format_timedelta(
+            delta, granularity=span, threshold=float("inf"), add_direction=True, locale=locale
+        )
+    )
 
 
 @dataclass
@@ -118,31 +131,62 @@ class Phrasebook:
         return self._said[key]
 
     def _make_sorts(self, sizes: InventorySizes) -> Dict[str, Sort]:
-        countries = self._choose("countries", COUNTRIES, sizes.countries, lambda locale, c: (country_name(locale, c),))
-        tongues = self._choose("language_names", LANGUAGES, sizes.language_names, lambda locale, c: (language_name(locale, c),))
-        currencies = self._choose("currencies", CURRENCIES, sizes.currencies, lambda locale, c: _probe(price, locale, c))
-        units = self._choose("units", UNITS, sizes.units, lambda locale, u: _probe(quantity, locale, u))
+        countries = self._choose(
+            "countries", COUNTRIES, sizes.countries, lambda locale, c: (country_name(locale, c),)
+        )
+        tongues = self._choose(
+            "language_names",
+            LANGUAGES,
+            sizes.language_names,
+            lambda locale, c: (language_name(locale, c),),
+        )
+        currencies = self._choose(
+            "currencies", CURRENCIES, sizes.currencies, lambda locale, c: _probe(price, locale, c)
+        )
+        units = self._choose(
+            "units", UNITS, sizes.units, lambda locale, u: _probe(quantity, locale, u)
+        )
         spans, top = list(SPANS), sizes.max_number
         first, end = date(sizes.first_year, 1, 1), date(sizes.first_year + sizes.years, 1, 1)
 
         def say_month(locale: Locale, number: int) -> str:
-            return clean(format_skeleton("yMMMM", date(sizes.first_year + number // 12, number % 12 + 1, 1), locale=locale))
+            return clean(
+                format_skeleton(
+                    "yMMMM",
+                    date(sizes.first_year + number // 12, number % 12 + 1, 1),
+                    locale=locale,
+                )
+            )
 
         def say_moment(locale: Locale, number: int) -> str:
             span, offset = divmod(number, 2 * top)
             return moment(locale, spans[span], offset + 1 if offset < top else top - offset - 1)
 
         return {
-            "date": Sort((end - first).days, lambda locale, n: clean(format_date(first + timedelta(days=n), "full", locale))),
+            "date": Sort(
+                (end - first).days,
+                lambda locale, n: clean(format_date(first + timedelta(days=n), "full", locale)),
+            ),
             "month": Sort(12 * sizes.years, say_month),
             "moment": Sort(2 * top * len(spans), say_moment),
-            "quantity": Sort(top * len(units), lambda locale, n: quantity(locale, units[n // top], n % top + 1)),
-            "price": Sort(top * len(currencies), lambda locale, n: price(locale, currencies[n // top], n % top + 1)),
+            "quantity": Sort(
+                top * len(units), lambda locale, n: quantity(locale, units[n // top], n % top + 1)
+            ),
+            "price": Sort(
+                top * len(currencies),
+                lambda locale, n: price(locale, currencies[n // top], n % top + 1),
+            ),
             "country": Sort(len(countries), lambda locale, n: country_name(locale, countries[n])),
             "language": Sort(len(tongues), lambda locale, n: language_name(locale, tongues[n])),
         }
 
-    def _choose(self, option: str, entries: Sequence[str], wanted: int, names_of: Callable[[Locale, str], Tuple[str, ...]]) -> List[str]:
+    def _choose(
+        self,
+        option: str,
+        entries: Sequence[str],
+        wanted: int,
+        names_of: Callable[[Locale, str], Tuple[str, ...]],
+    ) -> List[str]:
         """The first entries which have, in every language, names that no earlier one has."""
         taken: Dict[str, Set[str]] = {code: set() for code in self.locales}
         lacking: Counter = Counter()
@@ -150,8 +194,15 @@ class Phrasebook:
         for entry in entries:
             if len(chosen) == wanted:
                 break
-            names = {code: {name.casefold() for name in names_of(locale, entry)} for code, locale in self.locales.items()}
-            without = [code for code in names if "" in names[code] or names[code] & taken[code] or entry.casefold() in names[code]]
+            names = {
+                code: {name.casefold() for name in names_of(locale, entry)}
+                for code, locale in self.locales.items()
+            }
+            without = [
+                code
+                for code in names
+                if "" in names[code] or names[code] & taken[code] or entry.casefold() in names[code]
+            ]
             if without:
                 lacking.update(without)
                 continue
@@ -159,7 +210,11 @@ class Phrasebook:
             for code in names:
                 taken[code] |= names[code]
         if len(chosen) < wanted:
-            blame = f" (most are missing or ambiguous in {lacking.most_common(1)[0][0]})" if lacking else ""
+            blame = (
+                f" (most are missing or ambiguous in {lacking.most_common(1)[0][0]})"
+                if lacking
+                else ""
+            )
             raise DataError(
                 f"corpus.{option} is {wanted}, but only {len(chosen)} have a name of their own in every language{blame}; "
                 f"lower it to {len(chosen)} or less, or leave that language out"

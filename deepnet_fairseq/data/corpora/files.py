@@ -9,8 +9,11 @@ from deepnet_fairseq.data.corpora.build import Source, build_parts
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpacking
-from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, count_lines, pair_name, parse_pair
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT
 from deepnet_fairseq.data.manifest import file_record
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import count_lines
+from deepnet_fairseq.languages import Pair, pair_name, parse_pair
 
 
 @dataclass
@@ -41,16 +44,24 @@ class FilesConfig:
 
     def __post_init__(self) -> None:
         if not self.pairs:
-            raise DataError("pairs is empty; give at least one pair with its train, dev and test files")
+            raise DataError(
+                "pairs is empty; give at least one pair with its train, dev and test files"
+            )
         names = [pair_name(pair) for pair in self.supervised_pairs() + self.zero_shot_pairs()]
         repeated = [name for name, count in Counter(names).items() if count > 1]
         if repeated:
-            raise DataError(f"{repeated[0]} stands more than once in pairs and zero_shot; merge its blocks")
+            raise DataError(
+                f"{repeated[0]} stands more than once in pairs and zero_shot; merge its blocks"
+            )
         if self.pivot not in self.all_languages():
-            raise DataError(f"pivot is {self.pivot!r}, but the pairs' languages are {', '.join(self.all_languages())}")
+            raise DataError(
+                f"pivot is {self.pivot!r}, but the pairs' languages are {', '.join(self.all_languages())}"
+            )
         for key, pair, sides in self.sides():
             if sorted(sides) != sorted(pair):
-                raise DataError(f"{key} has {sorted(sides)}; it needs the files of {pair[0]} and {pair[1]}")
+                raise DataError(
+                    f"{key} has {sorted(sides)}; it needs the files of {pair[0]} and {pair[1]}"
+                )
             for language, paths in sides.items():
                 sides[language] = _as_paths(f"{key}.{language}", paths)
         self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
@@ -74,17 +85,27 @@ class FilesConfig:
         return self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
 
     def all_languages(self) -> List[str]:
-        return sorted({language for pair in self.supervised_pairs() + self.zero_shot_pairs() for language in pair})
+        return sorted(
+            {
+                language
+                for pair in self.supervised_pairs() + self.zero_shot_pairs()
+                for language in pair
+            }
+        )
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the corpus depends on: the config, and each file's size and time of change. Raises DataError for a missing file."""
         self.check_existence()
-        files = sorted({path for _, _, sides in self.sides() for paths in sides.values() for path in paths})
+        files = sorted(
+            {path for _, _, sides in self.sides() for paths in sides.values() for path in paths}
+        )
         further = self.further_tests.fingerprint()
         return {
             **asdict(self),
             "further_tests": further,
-            "files": [[path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in files],
+            "files": [
+                [path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in files
+            ],
         }
 
     def check_existence(self) -> None:
@@ -117,7 +138,11 @@ class FilesConfig:
 
 def _as_paths(key: str, value: Any) -> List[str]:
     paths = [value] if isinstance(value, str) else value
-    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) and path for path in paths):
+    if (
+        not isinstance(paths, list)
+        or not paths
+        or not all(isinstance(path, str) and path for path in paths)
+    ):
         raise DataError(f"{key} is {value!r}; give a path, or a list of paths")
     return list(paths)
 
@@ -134,8 +159,12 @@ def build(config: FilesConfig, root: Path, inputs: Inputs) -> Counts:
         kind, _, split = key.split(".")
         files = {language: [Path(path) for path in paths] for language, paths in sides.items()}
         sources.append(Source(pair, SUPERVISED if kind == "pairs" else ZERO_SHOT, split, files))
-    paths = dict.fromkeys(path for source in sources for side in source.files.values() for path in side)
+    paths = dict.fromkeys(
+        path for source in sources for side in source.files.values() for path in side
+    )
     inputs.downloads.records += [file_record(path) for path in paths]
     with unpacking(root) as folder:
-        sources += config.further_tests.sources(config.supervised_pairs() + config.zero_shot_pairs(), inputs.downloads, folder)
+        sources += config.further_tests.sources(
+            config.supervised_pairs() + config.zero_shot_pairs(), inputs.downloads, folder
+        )
         return build_parts(root, sources, inputs)

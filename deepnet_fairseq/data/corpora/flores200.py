@@ -11,12 +11,16 @@ from deepnet_fairseq.data.corpora.build import Source
 from deepnet_fairseq.data.corpora.published_test_set import PublishedTestSet
 from deepnet_fairseq.data.corpora.unpacked import unpack_members
 from deepnet_fairseq.data.download import Downloads, RemoteFile
-from deepnet_fairseq.data.layout import DataError, Pair
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair
 
 # Size and checksum as MLCommons' Croissant description of the set has them.
 ARCHIVE = RemoteFile(
     name="flores200_dataset.tar.gz",
-    urls=("https://dl.fbaipublicfiles.com/nllb/flores200_dataset.tar.gz", "https://tinyurl.com/flores200dataset"),
+    urls=(
+        "https://dl.fbaipublicfiles.com/nllb/flores200_dataset.tar.gz",
+        "https://tinyurl.com/flores200dataset",
+    ),
     size=25585843,
     checksum="sha256:b8b0b76783024b85797e5cc75064eb83fc5288b41e9654dabc7be6ae944011f6",
 )
@@ -57,11 +61,19 @@ class Flores200Config(PublishedTestSet):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.split not in SPLITS:
-            raise DataError(f"{self.NAME}.split is {self.split!r}; choose one of {', '.join(SPLITS)}")
+            raise DataError(
+                f"{self.NAME}.split is {self.split!r}; choose one of {', '.join(SPLITS)}"
+            )
 
     def sources(self, pairs: Sequence[Pair], downloads: Downloads, folder: Path) -> List[Source]:
         """The published files, one per language. Raises DataError for a code that the archive lacks."""
         languages = sorted({language for pair in pairs for language in pair})
-        members = {language: f"flores200_dataset/{self.split}/{self.code(language)}.{self.split}" for language in languages}
+        members = {
+            language: f"flores200_dataset/{self.split}/{self.code(language)}.{self.split}"
+            for language in languages
+        }
         files = unpack_members(downloads.fetch(ARCHIVE), folder / self.NAME, members)
-        return [Source(pair, self.part, "test", {language: [files[language]] for language in pair}) for pair in pairs]
+        return [
+            Source(pair, self.part, "test", {language: [files[language]] for language in pair})
+            for pair in pairs
+        ]

@@ -5,7 +5,7 @@ from typing import Dict
 
 from deepnet_fairseq.data.cleaning import CleaningConfig
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.jobs import Jobs
+from deepnet_fairseq.parallel import Jobs
 
 # What a builder returns: part and pair, such as supervised/de-en -> split -> a SplitCounts as a dict.
 Counts = Dict[str, Dict[str, Dict]]

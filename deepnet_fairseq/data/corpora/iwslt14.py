@@ -18,18 +18,38 @@ from deepnet_fairseq.data.corpora.one_pair import OnePairConfig
 from deepnet_fairseq.data.corpora.sgml import segments
 from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
 from deepnet_fairseq.data.corpora.validation_split import split_off_validation
+from deepnet_fairseq.data.corpus_paths import SUPERVISED
 from deepnet_fairseq.data.download import RemoteFile
-from deepnet_fairseq.data.layout import SUPERVISED, DataError, Pair, read_lines
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
+from deepnet_fairseq.languages import Pair
 
 PAIR: Pair = ("de", "en")
-ARCHIVE = RemoteFile(name="de-en.tgz", urls=("http://dl.fbaipublicfiles.com/fairseq/data/iwslt14/de-en.tgz",))  # no checksum is published
+ARCHIVE = RemoteFile(
+    name="de-en.tgz", urls=("http://dl.fbaipublicfiles.com/fairseq/data/iwslt14/de-en.tgz",)
+)  # no checksum is published
 TRAIN_MEMBER = "de-en/train.tags.de-en.{language}"
 TEST_MEMBER = "de-en/IWSLT14.{name}.de-en.{language}.xml"
-TESTS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")  # in the script's order
+TESTS = (
+    "TED.dev2010",
+    "TEDX.dev2012",
+    "TED.tst2010",
+    "TED.tst2011",
+    "TED.tst2012",
+)  # in the script's order
 VALIDATION_EVERY = 23
 CASES = ("lower", "kept")
 # Lines about a talk, which are no sentences; and tags around such that are.
-METADATA = ("<url>", "<talkid>", "<keywords>", "<speaker>", "<reviewer", "<translator", "<doc", "</doc>")
+METADATA = (
+    "<url>",
+    "<talkid>",
+    "<keywords>",
+    "<speaker>",
+    "<reviewer",
+    "<translator",
+    "<doc",
+    "</doc>",
+)
 TAGS = ("<title>", "</title>", "<description>", "</description>")
 
 
@@ -55,18 +75,29 @@ def build(config: Iwslt14Config, root: Path, inputs: Inputs) -> Counts:
     """Write the corpus into the folder root; return its counts. Raises DataError for what cannot be fetched or isn't what was published."""
     with unpacking(root) as folder:
         members = {("train", language): TRAIN_MEMBER.format(language=language) for language in PAIR}
-        members |= {(name, language): TEST_MEMBER.format(name=name, language=language) for name in TESTS for language in PAIR}
+        members |= {
+            (name, language): TEST_MEMBER.format(name=name, language=language)
+            for name in TESTS
+            for language in PAIR
+        }
         published = unpack_members(inputs.downloads.fetch(ARCHIVE), folder / "published", members)
         text = {key: folder / f"{'.'.join(key)}" for key in published}
         for (name, language), path in published.items():
             sentences = talk_lines(path) if name == "train" else evaluation_sentences(path)
             _write(text[name, language], sentences, str.lower if config.case == "lower" else None)
         train = {language: [text["train", language]] for language in PAIR}
-        train, dev = split_off_validation(PAIR, train, folder / "split", VALIDATION_EVERY, inputs.cleaning, count_all=False)
+        train, dev = split_off_validation(
+            PAIR, train, folder / "split", VALIDATION_EVERY, inputs.cleaning, count_all=False
+        )
         sources = [
             Source(PAIR, SUPERVISED, "train", train),
             Source(PAIR, SUPERVISED, "dev", dev),
-            Source(PAIR, SUPERVISED, "test", {language: [text[name, language] for name in TESTS] for language in PAIR}),
+            Source(
+                PAIR,
+                SUPERVISED,
+                "test",
+                {language: [text[name, language] for name in TESTS] for language in PAIR},
+            ),
             *config.further_tests.sources([PAIR], inputs.downloads, folder),
         ]
         return build_parts(root, sources, inputs)

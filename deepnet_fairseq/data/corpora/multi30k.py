@@ -13,8 +13,10 @@ from deepnet_fairseq.data.corpora.build import Source, build_parts
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.data.corpora.unpacked import unpacking
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, part_of_test_set
 from deepnet_fairseq.data.download import RemoteFile
-from deepnet_fairseq.data.layout import SUPERVISED, ZERO_SHOT, DataError, Pair, pair_name, parse_pair, part_of_test_set, sort_pair
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair, pair_name, parse_pair, sort_pair
 
 # The repository at the commit that sizes and checksums were taken from, then as it is now.
 ADDRESSES = tuple(
@@ -46,7 +48,12 @@ val.en                21650 14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b9256
 val.fr                23001 ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9
 """
 FILES: Dict[str, RemoteFile] = {
-    name: RemoteFile(f"{name}.gz", tuple(f"{address}{name}.gz" for address in ADDRESSES), int(size), f"sha256:{digest}")
+    name: RemoteFile(
+        f"{name}.gz",
+        tuple(f"{address}{name}.gz" for address in ADDRESSES),
+        int(size),
+        f"sha256:{digest}",
+    )
     for name, size, digest in (line.split() for line in _TABLE.strip().splitlines())
 }
 LANGUAGES = ("cs", "de", "en", "fr")
@@ -59,20 +66,32 @@ class Multi30kConfig:
     """What `corpus:` holds when its kind is multi30k."""
 
     languages: List[str] = field(default_factory=lambda: ["cs", "de", "fr"])  # without the pivot
-    zero_shot: Optional[List[str]] = None  # pairs that are only tested, such as [de-fr]; null = any two of the languages
-    tests: List[str] = field(default_factory=list)  # further test sets, see LATER_TESTS; of 2017, there is no Czech
+    zero_shot: Optional[List[str]] = (
+        None  # pairs that are only tested, such as [de-fr]; null = any two of the languages
+    )
+    tests: List[str] = field(
+        default_factory=list
+    )  # further test sets, see LATER_TESTS; of 2017, there is no Czech
     further_tests: FurtherTests = field(default_factory=FurtherTests)
     pivot: str = "en"
     seed: int = 1  # nothing is drawn at random here; every corpus has one
 
     def __post_init__(self) -> None:
         chosen = [self.pivot, *self.languages]
-        if not self.languages or len(set(chosen)) < len(chosen) or not set(chosen) <= set(LANGUAGES):
-            raise DataError(f"languages is {self.languages} and pivot {self.pivot!r}; name some of {', '.join(LANGUAGES)}, each once")
+        if (
+            not self.languages
+            or len(set(chosen)) < len(chosen)
+            or not set(chosen) <= set(LANGUAGES)
+        ):
+            raise DataError(
+                f"languages is {self.languages} and pivot {self.pivot!r}; name some of {', '.join(LANGUAGES)}, each once"
+            )
         for pair in self.zero_shot_pairs():
             strangers = [language for language in pair if language not in self.languages]
             if strangers:
-                raise DataError(f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}")
+                raise DataError(
+                    f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}"
+                )
         for key, names in (("zero_shot", self.zero_shot_pairs()), ("tests", self.tests)):
             if len(set(names)) < len(names):
                 raise DataError(f"{key} is {getattr(self, key)}; name each once")
@@ -99,26 +118,48 @@ class Multi30kConfig:
 
     def test_sets(self) -> Dict[str, List[Pair]]:
         pairs = self.supervised_pairs() + self.zero_shot_pairs()
-        own = {name: [pair for pair in pairs if all(f"{name}.{language}" in FILES for language in pair)] for name in self.tests}
+        own = {
+            name: [
+                pair for pair in pairs if all(f"{name}.{language}" in FILES for language in pair)
+            ]
+            for name in self.tests
+        }
         return {**own, **self.further_tests.pairs(pairs)}
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the corpus depends on: the config, and which files are taken for the published ones."""
         published = {file.name: file.checksum for file in FILES.values()}
-        return {**asdict(self), "further_tests": self.further_tests.fingerprint(), "published": published}
+        return {
+            **asdict(self),
+            "further_tests": self.further_tests.fingerprint(),
+            "published": published,
+        }
 
 
 def build(config: Multi30kConfig, root: Path, inputs: Inputs) -> Counts:
     """Write the corpus into the folder root; return its counts. Raises DataError for what cannot be fetched or isn't what was published."""
 
     def source(pair: Pair, part: str, split: str, name: str) -> Source:
-        return Source(pair, part, split, {language: [inputs.downloads.fetch(FILES[f"{name}.{language}"])] for language in pair})
+        return Source(
+            pair,
+            part,
+            split,
+            {language: [inputs.downloads.fetch(FILES[f"{name}.{language}"])] for language in pair},
+        )
 
     supervised, zero_shot = config.supervised_pairs(), config.zero_shot_pairs()
-    sources = [source(pair, SUPERVISED, split, name) for pair in supervised for split, name in SPLITS.items()]
+    sources = [
+        source(pair, SUPERVISED, split, name)
+        for pair in supervised
+        for split, name in SPLITS.items()
+    ]
     sources += [source(pair, ZERO_SHOT, "test", SPLITS["test"]) for pair in zero_shot]
     test_sets = config.test_sets()
-    sources += [source(pair, part_of_test_set(name), "test", name) for name in config.tests for pair in test_sets[name]]
+    sources += [
+        source(pair, part_of_test_set(name), "test", name)
+        for name in config.tests
+        for pair in test_sets[name]
+    ]
     with unpacking(root) as folder:
         sources += config.further_tests.sources(supervised + zero_shot, inputs.downloads, folder)
         return build_parts(root, sources, inputs)

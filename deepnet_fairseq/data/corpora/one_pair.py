@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar, Dict, List
 
 from deepnet_fairseq.data.corpora.test_sets import FurtherTests
-from deepnet_fairseq.data.layout import DataError, Pair
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair
 
 
 @dataclass

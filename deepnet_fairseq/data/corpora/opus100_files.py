@@ -6,7 +6,7 @@ Sizes, checksums and counts as the dataset_infos.json of Hugging Face's datasets
 from typing import Dict, Tuple
 
 from deepnet_fairseq.data.download import RemoteFile
-from deepnet_fairseq.data.layout import Pair, parse_pair
+from deepnet_fairseq.languages import Pair, parse_pair
 
 ADDRESS = "https://object.pouta.csc.fi/OPUS-100/v1.0/"
 WHOLE = RemoteFile("opus-100-corpus-v1.0.tar.gz", (f"{ADDRESS}opus-100-corpus-v1.0.tar.gz",))
@@ -120,10 +120,20 @@ def _archive(name: str, size: str, digest: str) -> RemoteFile:
     return RemoteFile(file_name, (ADDRESS + file_name,), int(size), f"sha256:{digest}")
 
 
-ZERO_SHOT_ARCHIVE = _archive("zeroshot", "2556791", "241de5bf4eb382017337f3ffb23cdf319c971585b5f679da9a420f23a5c2ed8f")
+ZERO_SHOT_ARCHIVE = _archive(
+    "zeroshot", "2556791", "241de5bf4eb382017337f3ffb23cdf319c971585b5f679da9a420f23a5c2ed8f"
+)
 _ROWS = [line.split() for line in _TABLE.strip().splitlines()]
-ARCHIVES: Dict[Pair, RemoteFile] = {parse_pair(pair): _archive(pair, size, digest) for pair, _, size, digest in _ROWS}
+ARCHIVES: Dict[Pair, RemoteFile] = {
+    parse_pair(pair): _archive(pair, size, digest) for pair, _, size, digest in _ROWS
+}
 TRAINING_PAIRS: Dict[Pair, int] = {parse_pair(pair): int(lines) for pair, lines, _, _ in _ROWS}
 # Published without dev and test: too few sentences.
-TRAIN_ONLY: Tuple[Pair, ...] = (("an", "en"), ("dz", "en"), ("en", "hy"), ("en", "mn"), ("en", "yo"))
+TRAIN_ONLY: Tuple[Pair, ...] = (
+    ("an", "en"),
+    ("dz", "en"),
+    ("en", "hy"),
+    ("en", "mn"),
+    ("en", "yo"),
+)
 ZERO_SHOT_LANGUAGES = ("ar", "de", "fr", "nl", "ru", "zh")  # any two of them are a zero-shot pair

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import Iterator
 
-from deepnet_fairseq.data.layout import DataError, normalise_spaces, read_lines
+from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import read_lines
 
 SEGMENT = re.compile(r"<seg.*?>(.*)</seg>")
 
@@ -20,7 +22,9 @@ def segments(path: Path) -> Iterator[str]:
         if line.startswith("<seg "):
             text, replaced = SEGMENT.subn(r"\1", line)
             if not replaced:
-                raise DataError(f"{path}, line {number}: <seg> without </seg>; fetch the file again")
+                raise DataError(
+                    f"{path}, line {number}: <seg> without </seg>; fetch the file again"
+                )
             found = True
             yield normalise_spaces(text)
     if not found:

@@ -9,7 +9,7 @@ from deepnet_fairseq.data.corpora.flores200 import Flores200Config
 from deepnet_fairseq.data.corpora.published_test_set import PublishedTestSet
 from deepnet_fairseq.data.corpora.ted import TedConfig
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.layout import Pair
+from deepnet_fairseq.languages import Pair
 
 
 @dataclass
@@ -25,12 +25,20 @@ class FurtherTests:
 
     def pairs(self, corpus_pairs: Sequence[Pair]) -> Dict[str, List[Pair]]:
         """The pairs of each set, from a corpus's supervised and zero-shot ones. Raises DataError for a language that a set lacks."""
-        return {name: test_set.chosen_pairs(corpus_pairs) for name, test_set in self.chosen().items()}
+        return {
+            name: test_set.chosen_pairs(corpus_pairs) for name, test_set in self.chosen().items()
+        }
 
-    def sources(self, corpus_pairs: Sequence[Pair], downloads: Downloads, folder: Path) -> List[Source]:
+    def sources(
+        self, corpus_pairs: Sequence[Pair], downloads: Downloads, folder: Path
+    ) -> List[Source]:
         """The files of all sets; the folder is for what is unpacked. Raises DataError for what cannot be had."""
         pairs = self.pairs(corpus_pairs)
-        return [source for name, test_set in self.chosen().items() for source in test_set.sources(pairs[name], downloads, folder)]
+        return [
+            source
+            for name, test_set in self.chosen().items()
+            for source in test_set.sources(pairs[name], downloads, folder)
+        ]
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the sets depend on."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Mapping, TypeVar
 
 from deepnet_fairseq.data.archives import extract
-from deepnet_fairseq.data.layout import DataError
+from deepnet_fairseq.errors import DataError
 
 # Hidden: what a killed run leaves of it is no part of the corpus (see steps.py).
 FOLDER = ".unpacked"
@@ -26,7 +26,9 @@ def unpacking(root: Path) -> Iterator[Path]:
 
 def unpack_members(archive: Path, folder: Path, members: Mapping[Key, str]) -> Dict[Key, Path]:
     """Unpack the named members into the folder; return their paths. Raises DataError, naming both, for one that the archive lacks."""
-    extract(archive, folder, sorted({f"*{member}" for member in members.values()}))  # some names begin with ./
+    extract(
+        archive, folder, sorted({f"*{member}" for member in members.values()})
+    )  # some names begin with ./
     paths = {key: folder / member for key, member in members.items()}
     for path, member in zip(paths.values(), members.values(), strict=True):
         if not path.is_file():

@@ -20,8 +20,10 @@ from deepnet_fairseq.data.corpora.one_pair import OnePairConfig
 from deepnet_fairseq.data.corpora.sgml import write_segments
 from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
 from deepnet_fairseq.data.corpora.validation_split import split_off_validation
+from deepnet_fairseq.data.corpus_paths import SUPERVISED, part_of_test_set
 from deepnet_fairseq.data.download import Downloads, RemoteFile
-from deepnet_fairseq.data.layout import SUPERVISED, DataError, Pair, part_of_test_set
+from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.languages import Pair
 
 PAIR: Pair = ("de", "en")
 DIRECTION = "en-de"  # whose sides are source and reference in sacreBLEU's definitions
@@ -65,7 +67,11 @@ TRAINING: Dict[str, TrainingText] = {
         "training/news-commentary-v12.de-en",
     ),
 }
-NEWS_SETS = {"newstest2013": "wmt13", "newstest2014": "wmt14/full", "newstest2017": "wmt17"}  # sacreBLEU's names
+NEWS_SETS = {
+    "newstest2013": "wmt13",
+    "newstest2014": "wmt14/full",
+    "newstest2017": "wmt17",
+}  # sacreBLEU's names
 TEST, FURTHER_TEST = "newstest2014", "newstest2017"
 VALIDATION = ("newstest2013", "held-out")
 HELD_OUT_EVERY = 100
@@ -83,9 +89,13 @@ class Wmt17Config(OnePairConfig):
     def __post_init__(self) -> None:
         unknown = [name for name in self.training if name not in TRAINING]
         if unknown or not self.training or len(set(self.training)) < len(self.training):
-            raise DataError(f"training is {self.training}; name one or more of {', '.join(TRAINING)}, each once")
+            raise DataError(
+                f"training is {self.training}; name one or more of {', '.join(TRAINING)}, each once"
+            )
         if self.validation not in VALIDATION:
-            raise DataError(f"validation is {self.validation!r}; choose one of {', '.join(VALIDATION)}")
+            raise DataError(
+                f"validation is {self.validation!r}; choose one of {', '.join(VALIDATION)}"
+            )
         super().__post_init__()
 
     def test_sets(self) -> Dict[str, List[Pair]]:
@@ -93,7 +103,9 @@ class Wmt17Config(OnePairConfig):
 
     def fingerprint(self) -> Dict[str, Any]:
         """What the corpus depends on: the config, and which files are taken for the published ones."""
-        files = [TRAINING[name].archive for name in self.training] + [_news_archive(name) for name in NEWS_SETS]
+        files = [TRAINING[name].archive for name in self.training] + [
+            _news_archive(name) for name in NEWS_SETS
+        ]
         return {
             **asdict(self),
             "further_tests": self.further_tests.fingerprint(),
@@ -111,14 +123,21 @@ def build(config: Wmt17Config, root: Path, inputs: Inputs) -> Counts:
             for language, path in unpack_members(archive, folder / name, members).items():
                 train[language].append(path)
         if config.validation == "held-out":
-            train, dev = split_off_validation(PAIR, train, folder / "held-out", HELD_OUT_EVERY, inputs.cleaning, count_all=True)
+            train, dev = split_off_validation(
+                PAIR, train, folder / "held-out", HELD_OUT_EVERY, inputs.cleaning, count_all=True
+            )
         else:
             dev = _news_files(config.validation, inputs.downloads, folder)
         sources = [
             Source(PAIR, SUPERVISED, "train", train),
             Source(PAIR, SUPERVISED, "dev", dev),
             Source(PAIR, SUPERVISED, "test", _news_files(TEST, inputs.downloads, folder)),
-            Source(PAIR, part_of_test_set(FURTHER_TEST), "test", _news_files(FURTHER_TEST, inputs.downloads, folder)),
+            Source(
+                PAIR,
+                part_of_test_set(FURTHER_TEST),
+                "test",
+                _news_files(FURTHER_TEST, inputs.downloads, folder),
+            ),
             *config.further_tests.sources([PAIR], inputs.downloads, folder),
         ]
         return build_parts(root, sources, inputs)
@@ -135,5 +154,10 @@ def _news_files(name: str, downloads: Downloads, folder: Path) -> Dict[str, List
     """The two sides of a newstest as plain text."""
     archive = downloads.fetch(_news_archive(name))
     source_and_reference = DATASETS[NEWS_SETS[name]].langpairs[DIRECTION]
-    sgml = unpack_members(archive, folder / name, dict(zip(DIRECTION.split("-"), source_and_reference, strict=True)))
-    return {language: [write_segments(path, folder / f"{name}.{language}")] for language, path in sgml.items()}
+    sgml = unpack_members(
+        archive, folder / name, dict(zip(DIRECTION.split("-"), source_and_reference, strict=True))
+    )
+    return {
+        language: [write_segments(path, folder / f"{name}.{language}")]
+        for language, path in sgml.items()
+    }

@@ -105,4 +105,6 @@ class EpochBatches(EpochBatchIterator):
             return order
         groups = np.arange(len(order) // self.num_shards)
         np.random.shuffle(groups)
-        return order[: len(groups) * self.num_shards].reshape(-1, self.num_shards)[groups].reshape(-1)
+        return (
+            order[: len(groups) * self.num_shards].reshape(-1, self.num_shards)[groups].reshape(-1)
+        )

@@ -22,8 +22,16 @@ class Directions(SampledMultiDataset):
     Collating is that of fairseq's sampled_multi_dataset.py.
     """
 
-    def __init__(self, datasets: "OrderedDict[str, FairseqDataset]", split: str, shared_collater: bool) -> None:
-        super().__init__(datasets, sampling_ratios=None, virtual_size=None, split=split, shared_collater=shared_collater)
+    def __init__(
+        self, datasets: "OrderedDict[str, FairseqDataset]", split: str, shared_collater: bool
+    ) -> None:
+        super().__init__(
+            datasets,
+            sampling_ratios=None,
+            virtual_size=None,
+            split=split,
+            shared_collater=shared_collater,
+        )
 
     def _establish_virtual_datasets(self) -> None:
         self.cumulated_sizes = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
@@ -47,7 +55,9 @@ class Directions(SampledMultiDataset):
     @property
     def sizes(self) -> np.ndarray:
         """Not held: `lengths` reads one side of them. Raises NotImplementedError."""
-        raise NotImplementedError("the lengths of all examples are not held in memory; use lengths(0) and lengths(1)")
+        raise NotImplementedError(
+            "the lengths of all examples are not held in memory; use lengths(0) and lengths(1)"
+        )
 
     def lengths(self, side: int) -> np.ndarray:
         """Return the source (0) or target (1) lengths [number of examples] in tokens, uint16, at most 65,535."""
@@ -85,7 +95,9 @@ class EpochBuilder:
         examples = [self._examples(p, epoch)]
         total, counts = len(examples[0]), self._counts(p, examples[0])
         # Popped: nobody but the callee holds the array, so that it can free it half-way.
-        batches, too_long, first = order_and_batch(examples.pop(), self._dataset.lengths, limits, seed)
+        batches, too_long, first = order_and_batch(
+            examples.pop(), self._dataset.lengths, limits, seed
+        )
         if too_long:
             self._report(too_long, first, limits, skip_too_long)
         logger.info(
@@ -119,16 +131,29 @@ class EpochBuilder:
             raise ValueError(
                 f"{too_long:,} examples exceed {longest} tokens; skip them with --skip-invalid-size-inputs-valid-test: {names}"
             )
-        logger.warning(f"{too_long:,} samples have invalid sizes and will be skipped, max_positions={longest}, first few samples: {names}")
+        logger.warning(
+            f"{too_long:,} samples have invalid sizes and will be skipped, max_positions={longest}, first few samples: {names}"
+        )
 
     def _shares(self, counts: np.ndarray, shown: int = 3) -> str:
         """Return the directions with most and fewest examples."""
         order = np.argsort(-counts, kind="stable").tolist()
-        texts = [f"{self._dataset.keys[d]} {counts[d]:,} ({counts[d] / max(counts.sum(), 1):.2%})" for d in order]
-        return ", ".join(texts if len(texts) <= 2 * shown else texts[:shown] + ["…"] + texts[-shown:])
+        texts = [
+            f"{self._dataset.keys[d]} {counts[d]:,} ({counts[d] / max(counts.sum(), 1):.2%})"
+            for d in order
+        ]
+        return ", ".join(
+            texts if len(texts) <= 2 * shown else texts[:shown] + ["…"] + texts[-shown:]
+        )
 
 
-def limits_of(max_positions: Any, max_tokens: Optional[int], max_sentences: Optional[int], multiple: int) -> Limits:
+def limits_of(
+    max_positions: Any, max_tokens: Optional[int], max_sentences: Optional[int], multiple: int
+) -> Limits:
     """Return fairseq's arguments of get_batch_iterator as Limits: max_positions is None, a number or a pair."""
-    source, target = max_positions if isinstance(max_positions, (tuple, list)) else (max_positions, max_positions)
+    source, target = (
+        max_positions
+        if isinstance(max_positions, (tuple, list))
+        else (max_positions, max_positions)
+    )
     return Limits(max_tokens, max_sentences, multiple, source, target)

@@ -5,7 +5,12 @@ import struct
 import numpy as np
 import torch
 from fairseq.data import BaseWrapperDataset, PrependTokenDataset
-from fairseq.data.indexed_dataset import MMapIndexedDataset, _code_to_dtype, data_file_path, index_file_path
+from fairseq.data.indexed_dataset import (
+    MMapIndexedDataset,
+    _code_to_dtype,
+    data_file_path,
+    index_file_path,
+)
 
 # Magic, version, code of the token type, number of sentences; then int32 sizes and int64 byte offsets (fairseq/data/indexed_dataset.py).
 _HEADER = struct.Struct("<9sQBQ")
@@ -18,12 +23,16 @@ class IndexedTokens(MMapIndexedDataset):
     are read as sentences are asked for. Raises ValueError for a file in another format.
     """
 
-    def _do_init(self, path: str) -> None:  # called by __init__ and, in a spawned worker, by __setstate__
+    def _do_init(
+        self, path: str
+    ) -> None:  # called by __init__ and, in a spawned worker, by __setstate__
         self._path = path
         index_path = index_file_path(path)
         with open(index_path, "rb") as stream:
             header = stream.read(_HEADER.size)
-        magic, version, code, self._length = _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", 0, 0, 0)
+        magic, version, code, self._length = (
+            _HEADER.unpack(header) if len(header) == _HEADER.size else (b"", 0, 0, 0)
+        )
         if magic != self.Index._HDR_MAGIC or version != 1 or code not in _code_to_dtype:
             raise ValueError(f"{index_path}: not an index of --dataset-impl mmap")
         self._dtype = np.dtype(_code_to_dtype[code])
@@ -53,7 +62,9 @@ class PrependedToken(PrependTokenDataset):
     """Sentences with a language token in front, like stock's, but with lengths worked out on request."""
 
     def __init__(self, dataset: torch.utils.data.Dataset, token: int) -> None:
-        BaseWrapperDataset.__init__(self, dataset)  # PrependTokenDataset's own would copy all lengths
+        BaseWrapperDataset.__init__(
+            self, dataset
+        )  # PrependTokenDataset's own would copy all lengths
         self.token = token
 
     @property

@@ -13,7 +13,9 @@ from fairseq.data import data_utils
 from deepnet_fairseq.parallel import map_ahead, usable_cores
 from deepnet_fairseq.training.sampling.batches import Batches
 
-CHUNK = 1 << 18  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
+CHUNK = (
+    1 << 18
+)  # examples at a time: temporary arrays of 2 MB stay near the processor; measured the fastest of 2^17 to 2^22
 CORES = usable_cores()
 THREADS = min(4, CORES)  # more would wait for the memory
 AHEAD = THREADS + 1  # chunks or lengths that are worked on or wait
@@ -44,13 +46,19 @@ def order_and_batch(
         np.random.shuffle(examples)  # the draws of stock's np.random.permutation
     with ThreadPoolExecutor(THREADS) as pool:
         sources = _gather(lengths(0), examples, pool)
-        examples, by_source = sort_stably(examples, sources, pool)  # which lets go of the unsorted ones
+        examples, by_source = sort_stably(
+            examples, sources, pool
+        )  # which lets go of the unsorted ones
         del sources
         return _order_by_target(pool, examples, by_source, lengths(1), limits)
 
 
 def _order_by_target(
-    pool: ThreadPoolExecutor, examples: np.ndarray, by_source: np.ndarray, targets: np.ndarray, limits: Limits
+    pool: ThreadPoolExecutor,
+    examples: np.ndarray,
+    by_source: np.ndarray,
+    targets: np.ndarray,
+    limits: Limits,
 ) -> Tuple[Batches, int, List[int]]:
     """Order and cut examples [n], in order of their source lengths; by_source: how many have each, targets: the others of all examples."""
     _refuse_longest("source", by_source, limits.max_source)
@@ -79,13 +87,17 @@ def _order_by_target(
     return Batches(examples[:kept], cutter.ends()), removed, [int(e) for e in too_long[:10]]
 
 
-def sort_stably(examples: np.ndarray, keys: np.ndarray, pool: Optional[ThreadPoolExecutor] = None) -> Tuple[np.ndarray, np.ndarray]:
+def sort_stably(
+    examples: np.ndarray, keys: np.ndarray, pool: Optional[ThreadPoolExecutor] = None
+) -> Tuple[np.ndarray, np.ndarray]:
     """Return examples [n] in order of keys [n], uint16, and how many examples each key has [largest key + 1].
 
     A counting sort over chunks, each sorted by numpy's radix sort: its 16 bytes an example are needed for the chunks at hand only.
     """
     counts = np.zeros(2**16, np.int64)
-    for chunk_counts in map_ahead(pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys)), AHEAD):
+    for chunk_counts in map_ahead(
+        pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys)), AHEAD
+    ):
         counts[: len(chunk_counts)] += chunk_counts
     counts = counts[: np.flatnonzero(counts)[-1] + 1] if len(keys) else counts[:0]
     if len(keys) <= CHUNK:
@@ -108,7 +120,9 @@ class BatchCutter:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._waiting: List[np.ndarray] = []  # tokens of sentences that are in no finished batch yet
+        self._waiting: List[
+            np.ndarray
+        ] = []  # tokens of sentences that are in no finished batch yet
         self._sizes: List[np.ndarray] = []
 
     def add(self, tokens: np.ndarray) -> None:
@@ -145,15 +159,23 @@ class _SplitNowhere(np.ndarray):
     """A row for which np.split returns the places alone: fairseq's batch_by_size ends with one, which takes 3 microseconds a batch."""
 
     def __array_function__(self, function: Callable, types: Any, args: Any, kwargs: Any) -> Any:
-        return [args[1]] if function is np.split else super().__array_function__(function, types, args, kwargs)
+        return (
+            [args[1]]
+            if function is np.split
+            else super().__array_function__(function, types, args, kwargs)
+        )
 
 
 def _refuse_longest(side: str, by_length: np.ndarray, limit: Optional[float]) -> None:
     if len(by_length) > LONGEST and (limit is None or limit >= LONGEST):
-        raise ValueError(f"{by_length[LONGEST]} {side} sentences have {LONGEST} tokens or more; set --max-{side}-positions below that")
+        raise ValueError(
+            f"{by_length[LONGEST]} {side} sentences have {LONGEST} tokens or more; set --max-{side}-positions below that"
+        )
 
 
-def _gather(values: np.ndarray, examples: np.ndarray, pool: Optional[ThreadPoolExecutor] = None) -> np.ndarray:
+def _gather(
+    values: np.ndarray, examples: np.ndarray, pool: Optional[ThreadPoolExecutor] = None
+) -> np.ndarray:
     """Return values[examples]; at once, numpy would turn all of the indices into 64 bits."""
     gathered = np.empty(len(examples), values.dtype)
 

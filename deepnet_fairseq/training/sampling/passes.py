@@ -49,7 +49,11 @@ class Passes:
     def of_epoch(self, epoch: int) -> Pass:
         """Return the pass that an epoch, counted from 1, belongs to."""
         while not self._passes or self._end(self._passes[-1]) <= epoch:
-            self._passes.append(self._pass(len(self._passes) + 1, self._end(self._passes[-1]) if self._passes else 1))
+            self._passes.append(
+                self._pass(
+                    len(self._passes) + 1, self._end(self._passes[-1]) if self._passes else 1
+                )
+            )
         return next(p for p in reversed(self._passes) if p.first_epoch <= epoch)
 
     @staticmethod
@@ -62,7 +66,9 @@ class Passes:
         if ratios is None:
             size = sum(examples)
         else:
-            size = self._virtual_size or default_virtual_size_func([range(n) for n in examples], ratios)
+            size = self._virtual_size or default_virtual_size_func(
+                [range(n) for n in examples], ratios
+            )
         epoch_size = min(self._virtual_epoch_size or size, size)
         epochs = math.ceil(size / epoch_size)
         if change := self._next_change(epoch):
@@ -76,7 +82,9 @@ def draw(p: Pass, virtual_epochs: bool) -> Tuple[np.ndarray, np.ndarray]:
     The examples [size] are in stock's order and numbered through all directions of the shard. A direction that is to have more than it
     holds is sampled with replacement, otherwise without. virtual_epochs: as --virtual-epoch-size asks, with the order shuffled.
     """
-    rng = _generator("SampledMultiEpochDataset" if virtual_epochs else "SampledMultiDataset", p.first_epoch)
+    rng = _generator(
+        "SampledMultiEpochDataset" if virtual_epochs else "SampledMultiDataset", p.first_epoch
+    )
     total = sum(p.examples)
     dtype = np.uint32 if total < 2**32 else np.int64
     if p.ratios is None:
@@ -88,7 +96,9 @@ def draw(p: Pass, virtual_epochs: bool) -> Tuple[np.ndarray, np.ndarray]:
             examples[start : start + count] = rng.choice(held, count, replace=count > held) + first
             start, first = start + count, first + held
     if virtual_epochs:
-        _generator("SampledMultiEpochDataset", p.first_epoch).shuffle(examples)  # the draws of stock's choice without replacement
+        _generator("SampledMultiEpochDataset", p.first_epoch).shuffle(
+            examples
+        )  # the draws of stock's choice without replacement
     return examples, counts
 
 
@@ -100,6 +110,8 @@ def _generator(class_name: str, epoch: int) -> np.random.RandomState:
 def _counts(p: Pass, rng: np.random.RandomState) -> np.ndarray:
     ratios = p.ratios / p.ratios.sum()
     counts = np.array([p.size * ratio for ratio in ratios], dtype=np.int64)
-    for direction in rng.choice(len(ratios), size=p.size - counts.sum(), p=ratios):  # what rounding down has left over
+    for direction in rng.choice(
+        len(ratios), size=p.size - counts.sum(), p=ratios
+    ):  # what rounding down has left over
         counts[direction] += 1
     return counts

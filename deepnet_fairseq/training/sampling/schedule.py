@@ -18,10 +18,14 @@ class TemperatureSchedule:
             try:
                 self.steps.append((int(epoch), float(temperature)))
             except ValueError:
-                raise ValueError(f"{text!r}: {word!r} is not EPOCH:TEMPERATURE, as in 1:5,10:2.5") from None
+                raise ValueError(
+                    f"{text!r}: {word!r} is not EPOCH:TEMPERATURE, as in 1:5,10:2.5"
+                ) from None
         epochs = [epoch for epoch, _ in self.steps]
         if epochs[0] != 1 or any(a >= b for a, b in pairwise(epochs)):
-            raise ValueError(f"{text!r}: epochs are {', '.join(map(str, epochs))}; they must begin with 1 and rise")
+            raise ValueError(
+                f"{text!r}: epochs are {', '.join(map(str, epochs))}; they must begin with 1 and rise"
+            )
         for _, temperature in self.steps:
             if not 0 < temperature < math.inf:
                 raise ValueError(f"{text!r}: temperature {temperature} is not a number above 0")

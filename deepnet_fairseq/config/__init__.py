@@ -1,0 +1,1 @@
+"""A YAML file read, checked, and turned into fairseq's commands."""

@@ -1,0 +1,1 @@
+"""Toys, servers and helpers that several test files share."""
