@@ -24,8 +24,8 @@ from deepnet_fairseq.data.corpora.inputs import Inputs
 from deepnet_fairseq.data.corpus_paths import corpus_file
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.filters import CleaningConfig
-from deepnet_fairseq.data.normalize import normalise_spaces
-from deepnet_fairseq.data.stages import LEDGER_NAME
+from deepnet_fairseq.data.normalize import normalize_spaces
+from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.data.vocabulary import (
     DICTIONARY_NAME,
     VocabularyConfig,
@@ -111,7 +111,7 @@ class Workload:
     def run_ours(self, corpus: str = "corpus") -> None:
         """What prepare.sh does."""
         ours = self.root / "ours"
-        (ours / LEDGER_NAME).unlink(missing_ok=True)
+        (ours / JOURNAL_NAME).unlink(missing_ok=True)
         parts = {f"supervised/{'-'.join(PAIR)}": ["train"]}
         binarize(
             self.root / corpus,
@@ -204,7 +204,7 @@ def make_corpus(work: Workload, options: argparse.Namespace) -> None:
     _say(f"making {options.lines:,} sentence pairs and a vocabulary")
     if options.text:
         sides = [
-            cycle([normalise_spaces(line) for line in read_lines(path)]) for path in options.text
+            cycle([normalize_spaces(line) for line in read_lines(path)]) for path in options.text
         ]
         write_pair(
             work.root / "corpus", PAIR, "train", islice(zip(*sides, strict=False), options.lines)

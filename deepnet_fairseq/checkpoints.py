@@ -43,7 +43,7 @@ def average_newest(directory: Path, count: int) -> Path:
         )
     destination = directory / f"checkpoint_average_of_{len(newest)}_at_{newest[0][0]}.pt"
     paths = [path for _, path in newest]
-    if destination.is_file() and read_checkpoint(destination).get(RECORD) == _sources(paths):
+    if destination.is_file() and load_checkpoint(destination).get(RECORD) == _sources(paths):
         logger.info("%s: made before from the same checkpoints, left as it is", destination)
         return destination
     logger.info("averaging %s", ", ".join(path.name for path in paths))
@@ -62,7 +62,7 @@ def find_newest(directory: Path, count: int) -> List[Tuple[int, Path]]:
     # Sorted by name, checkpoint_last.pt comes late, and yields to a file with the same updates that keeps its content.
     by_updates: Dict[int, Path] = {}
     for path in found:
-        by_updates.setdefault(updates_of(read_checkpoint(path), path), path)
+        by_updates.setdefault(checkpoint_updates(load_checkpoint(path), path), path)
     return sorted(by_updates.items(), reverse=True)[:count]
 
 
@@ -75,13 +75,13 @@ def average(paths: Sequence[Path], destination: Path) -> None:
     Raises EvaluationError, naming file and tensor, for one with other tensors or shapes than the first, and for two files with the same
     number of updates: the same weights would count twice.
     """
-    states = [read_checkpoint(path) for path in paths]
+    states = [load_checkpoint(path) for path in paths]
     seen: Dict[int, Path] = {}
     for path, state in zip(paths, states, strict=True):
-        same = seen.setdefault(updates_of(state, path), path)
+        same = seen.setdefault(checkpoint_updates(state, path), path)
         if same is not path:
             raise EvaluationError(
-                f"{path} and {same} are both of update {updates_of(state, path)}; leave one of them out"
+                f"{path} and {same} are both of update {checkpoint_updates(state, path)}; leave one of them out"
             )
     models = [state["model"] for state in states]
     for path, model in zip(paths[1:], models[1:], strict=True):
@@ -95,7 +95,7 @@ def average(paths: Sequence[Path], destination: Path) -> None:
     os.replace(beside, destination)
 
 
-def read_checkpoint(path: Path) -> Dict[str, Any]:
+def load_checkpoint(path: Path) -> Dict[str, Any]:
     """A checkpoint as it was saved, its tensors mapped from the file; nothing in it is run.
 
     Raises EvaluationError if it is not whole, or holds what fairseq's allow-list does not know.
@@ -120,7 +120,7 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
     return state
 
 
-def updates_of(state: Dict[str, Any], path: Path) -> int:
+def checkpoint_updates(state: Dict[str, Any], path: Path) -> int:
     """How many updates a checkpoint was trained for. Raises EvaluationError if it does not say."""
     try:
         return int(state["optimizer_history"][-1]["num_updates"])
@@ -135,7 +135,7 @@ def _sources(paths: Sequence[Path]) -> List[Dict[str, Any]]:
     return [
         {
             "file": path.name,
-            "updates": updates_of(read_checkpoint(path), path),
+            "updates": checkpoint_updates(load_checkpoint(path), path),
             "modified": path.stat().st_mtime_ns,
         }
         for path in paths

@@ -27,7 +27,7 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write text atomically as UTF-8, with `\n` line ends."""
     with atomic(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
@@ -39,7 +39,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     for number, line in enumerate(text, start=1):
         if "\n" in line[:-1] or "\r" in line:
             raise ValueError(f"{path}, line {number}: a line must not hold a line break: {line!r}")
-    write_whole(path, "".join(text))
+    write_text(path, "".join(text))
 
 
 def open_binary(path: Path) -> IO[bytes]:

@@ -4,7 +4,7 @@ import logging
 import sys
 
 
-def log_messages_alone() -> None:
+def log_to_stderr() -> None:
     """Log to stderr: our messages as they are, of all other packages only warnings."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING, force=True)
     logging.getLogger("deepnet_fairseq").setLevel(logging.INFO)

@@ -29,7 +29,7 @@ from typing import (
 from tqdm import tqdm
 
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.logging import log_to_stderr
 
 Argument, Result = TypeVar("Argument"), TypeVar("Result")
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Jobs:
         ledger knows is not run again. The first job that fails ends it all: its DataError is raised as it is, any other error as a
         DataError that names the job.
         """
-        results = read_ledger(ledger) if ledger else {}
+        results = read_journal(ledger) if ledger else {}
         todo = {name: tuple(values) for name, values in arguments.items() if name not in results}
         if len(todo) < len(arguments):
             logger.info(
@@ -117,7 +117,7 @@ class Jobs:
         # A plain fork would copy the locks of torch's and sentencepiece's threads; the server has imported what jobs need, once.
         context = get_context("forkserver")
         context.set_forkserver_preload(["deepnet_fairseq"])
-        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, begin_work) as pool:
+        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, init_worker) as pool:
             futures: Dict[Future, str] = {
                 pool.submit(function, *values): name for name, values in arguments.items()
             }
@@ -182,9 +182,9 @@ def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def begin_work() -> None:
+def init_worker() -> None:
     """Set a worker process up: its log, and that it ends with the process that started it, however that ends."""
-    log_messages_alone()
+    log_to_stderr()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
@@ -226,7 +226,7 @@ class _named:
         raise DataError(f"{self.name}: {type(error).__name__}: {reason}{self.hint}") from error
 
 
-def read_ledger(path: Path) -> Dict[str, Any]:
+def read_journal(path: Path) -> Dict[str, Any]:
     """The finished jobs' results by name. A last line that was cut short by a kill is dropped, from the file too."""
     results: Dict[str, Any] = {}
     if not path.is_file():
@@ -254,7 +254,7 @@ def _import_submitit() -> Any:
     return submitit
 
 
-def map_ahead(
+def map_ordered(
     pool: Optional[Executor],
     function: Callable[[Argument], Result],
     arguments: Iterable[Argument],

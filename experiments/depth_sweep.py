@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.evaluation.report.figures import write_png
-from deepnet_fairseq.evaluation.report.grid import markdown_table
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.evaluation.report.text_table import markdown_table
+from deepnet_fairseq.io import write_text
 from deepnet_fairseq.network.residual import RESIDUALS
 from experiments.study import Case, Options, Plan, Study, case_name, cases, network
 from experiments.styles import NAMES, draw_band, dress, panels, scheme_style
@@ -88,7 +88,7 @@ def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     text = (
         describe(options, verdicts, frequencies, failed) + "\n\n" + describe_cost(options, outcomes)
     )
-    write_whole(folder / "sweep.md", text + "\n")
+    write_text(folder / "sweep.md", text + "\n")
     return text
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.errors import DataError, UsageError
 from deepnet_fairseq.evaluation.report.figures import write_png
-from deepnet_fairseq.evaluation.report.grid import markdown_table
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.evaluation.report.text_table import markdown_table
+from deepnet_fairseq.io import write_text
 from deepnet_fairseq.training.grow_from import grow_checkpoint
 from experiments.study import Case, Options, Plan, Study, case_name, network
 from experiments.styles import NAMES, dress, panels, style
@@ -106,7 +106,7 @@ def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     )
     write_png(draw(options, curves), folder / "growing.png")
     text = describe(options, curves)
-    write_whole(folder / "growing.md", text + "\n")
+    write_text(folder / "growing.md", text + "\n")
     return text
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.evaluation.report.figures import write_png
-from deepnet_fairseq.evaluation.report.grid import markdown_table
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.evaluation.report.text_table import markdown_table
+from deepnet_fairseq.io import write_text
 from deepnet_fairseq.training.diagnostics import measurements as names
 from experiments.study import Case, Options, Plan, Study, case_name, cases, network
 from experiments.styles import NAMES, dress, panels, plain_ticks, scheme_style
@@ -83,7 +83,7 @@ def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
     write_png(draw(options, curves), folder / "model_updates.png")
     write_png(draw_layers(options, held), folder / "layers.png")
     text = describe(options, curves)
-    write_whole(folder / "model_updates.md", text + "\n")
+    write_text(folder / "model_updates.md", text + "\n")
     return text
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from deepnet_fairseq.config.flags import is_given
 from deepnet_fairseq.errors import DataError, UsageError
 from deepnet_fairseq.evaluation.report.figures import write_png
-from deepnet_fairseq.evaluation.report.grid import markdown_table
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.evaluation.report.text_table import markdown_table
+from deepnet_fairseq.io import write_text
 from deepnet_fairseq.training.diagnostics import measurements as names
 from experiments.study import Case, Options, Plan, Study, case_name, cases, network
 from experiments.styles import draw_band, dress, panels, style
@@ -148,7 +148,7 @@ def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
             *(["\n".join(["Failed:", "", *failed])] if failed else []),
         ]
     )
-    write_whole(folder / "small_batches.md", text + "\n")
+    write_text(folder / "small_batches.md", text + "\n")
     return text
 
 

@@ -14,7 +14,7 @@ from deepnet_fairseq.commands import prepare
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe, load_recipe
 from deepnet_fairseq.errors import DataError, FlagError, RecipeError, UsageError
-from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.logging import log_to_stderr
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores
 from experiments import depth_sweep, grown_vs_scratch, model_updates, small_batches
@@ -40,7 +40,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     chosen = parser.parse_args(words)
     study = STUDIES[chosen.study]
     options = choose(parser, study.defaults, chosen)
-    log_messages_alone()
+    log_to_stderr()
     try:
         plan = Plan(load_recipe(chosen.config), options, extra)
         folder = chosen.output or plan.recipe.work_dir / chosen.study

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any, Iterable, Sequence
 
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -14,7 +14,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(header)
     lines.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def significant(value: float) -> str:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from deepnet_fairseq.config.flags import is_given
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 from deepnet_fairseq.parallel import usable_cores
 from deepnet_fairseq.training.diagnostics import measurements
 from deepnet_fairseq.training.diagnostics.measurements import Measurement
@@ -227,5 +227,5 @@ def _run(
     )
     held = asdict(outcome)
     del held["folder"]
-    write_whole(record, json.dumps(held, indent=1))
+    write_text(record, json.dumps(held, indent=1))
     return replace(outcome, folder=str(folder))

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 import pytest
 import torch
 
-from deepnet_fairseq.checkpoints import average, average_newest, find_newest, read_checkpoint
+from deepnet_fairseq.checkpoints import average, average_newest, find_newest, load_checkpoint
 from deepnet_fairseq.errors import EvaluationError
 
 
@@ -28,7 +28,7 @@ def save(path: Path, updates: int, model: Optional[Dict[str, torch.Tensor]] = No
 def mean_of(folder: Path, *models: Dict[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
     paths = [save(folder / f"checkpoint{i}.pt", 10 - i, model) for i, model in enumerate(models)]
     average(paths, folder / "mean.pt")
-    return read_checkpoint(folder / "mean.pt")["model"]
+    return load_checkpoint(folder / "mean.pt")["model"]
 
 
 def test_every_weight_is_the_mean_over_the_checkpoints(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_tied_weights_stay_tied(tmp_path: Path) -> None:
 def test_all_but_the_optimizers_state_is_kept_and_the_sources_are_recorded(tmp_path: Path) -> None:
     paths = [save(tmp_path / "checkpoint2.pt", 20), save(tmp_path / "checkpoint1.pt", 10)]
     average(paths, tmp_path / "mean.pt")
-    state = read_checkpoint(tmp_path / "mean.pt")
+    state = load_checkpoint(tmp_path / "mean.pt")
     assert "last_optimizer_state" not in state
     assert state["cfg"] == {"task": {"_name": "toy"}}
     assert state["optimizer_history"][-1]["num_updates"] == 20
@@ -137,7 +137,7 @@ class Dangerous:
 def test_a_class_that_is_not_allowed_is_named(tmp_path: Path) -> None:
     torch.save({"model": {}, "other": Dangerous()}, tmp_path / "checkpoint1.pt")
     with pytest.raises(EvaluationError, match=r"checkpoint1\.pt holds .*Dangerous"):
-        read_checkpoint(tmp_path / "checkpoint1.pt")
+        load_checkpoint(tmp_path / "checkpoint1.pt")
 
 
 RUNS = {
@@ -200,14 +200,14 @@ def test_fewer_checkpoints_than_asked_for_are_averaged_and_said_so(
         path = average_newest(tmp_path, 5)
     assert path == tmp_path / "checkpoint_average_of_2_at_20.pt"
     assert "2 different updates, not 5" in caplog.text
-    assert torch.equal(read_checkpoint(path)["model"]["weight"], torch.full((2, 3), 15.0))
+    assert torch.equal(load_checkpoint(path)["model"]["weight"], torch.full((2, 3), 15.0))
 
 
 def test_one_checkpoint_is_the_newest_one_as_it_is(tmp_path: Path) -> None:
     for updates in (10, 20):
         save(tmp_path / f"checkpoint_1_{updates}.pt", updates)
     assert torch.equal(
-        read_checkpoint(average_newest(tmp_path, 1))["model"]["weight"], torch.full((2, 3), 20.0)
+        load_checkpoint(average_newest(tmp_path, 1))["model"]["weight"], torch.full((2, 3), 20.0)
     )
 
 
@@ -218,5 +218,5 @@ def test_a_mean_is_made_once_and_anew_when_a_source_has_changed(tmp_path: Path) 
     assert average_newest(tmp_path, 1).stat().st_mtime_ns == made
     save(path, 10, {"weight": torch.full((2, 3), 4.0)})
     assert torch.equal(
-        read_checkpoint(average_newest(tmp_path, 1))["model"]["weight"], torch.full((2, 3), 4.0)
+        load_checkpoint(average_newest(tmp_path, 1))["model"]["weight"], torch.full((2, 3), 4.0)
     )

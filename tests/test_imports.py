@@ -83,7 +83,9 @@ def test_stages_of_the_evaluation_know_only_earlier_ones() -> None:
     for path in modules(folder):
         stage = path.relative_to(folder).parts[0]
         prefix = f"{PACKAGE}.evaluation."
-        known = {n.removeprefix(prefix).split(".")[0] for n in imported(path) if n.startswith(prefix)}
+        known = {
+            n.removeprefix(prefix).split(".")[0] for n in imported(path) if n.startswith(prefix)
+        }
         allowed = EVALUATION[: EVALUATION.index(stage) + 1] if stage in EVALUATION else ()
         assert known <= set(allowed), path
 
@@ -98,7 +100,9 @@ def test_only_commands_studies_and_benchmarks_read_recipes() -> None:
 
 
 def test_the_package_knows_neither_studies_nor_benchmarks() -> None:
-    tops: List[Tuple[Path, str]] = [(path, name.split(".")[0]) for path in FILES for name in imported(path)]
+    tops: List[Tuple[Path, str]] = [
+        (path, name.split(".")[0]) for path in FILES for name in imported(path)
+    ]
     assert [at for at in tops if at[1] in ("experiments", "benchmarks", "tests", "support")] == []
 
 
@@ -108,4 +112,6 @@ def test_the_papers_constants_need_the_standard_library_alone() -> None:
 
 
 def test_no_folder_is_one_that_fairseq_imports_whole() -> None:
-    assert [p for p in (ROOT / PACKAGE).rglob("*") if p.is_dir() and p.name in ("models", "tasks")] == []
+    assert [
+        p for p in (ROOT / PACKAGE).rglob("*") if p.is_dir() and p.name in ("models", "tasks")
+    ] == []

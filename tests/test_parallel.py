@@ -12,7 +12,7 @@ import pytest
 
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import count_lines, read_lines
-from deepnet_fairseq.parallel import Jobs, Restartable, read_ledger
+from deepnet_fairseq.parallel import Jobs, Restartable, read_journal
 
 
 def count_strictly(path: Path) -> int:
@@ -77,7 +77,7 @@ def test_finished_jobs_are_not_run_again(
     for name in first:
         files[name][0].unlink()  # running them again would fail
     assert jobs.run(count_lines, files, "count", ledger) == LINES
-    assert sorted(read_ledger(ledger)) == sorted(LINES)
+    assert sorted(read_journal(ledger)) == sorted(LINES)
 
 
 def test_results_are_kept_up_to_the_job_that_failed(
@@ -87,16 +87,16 @@ def test_results_are_kept_up_to_the_job_that_failed(
     (tmp_path / "4.txt").unlink()
     with pytest.raises(DataError):
         Jobs().run(count_lines, files, "count", ledger)
-    assert read_ledger(ledger) == {"pair 0": 0, "pair 2": 2}
+    assert read_journal(ledger) == {"pair 0": 0, "pair 2": 2}
 
 
 def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -> None:
     ledger = tmp_path / "finished.jsonl"
     whole = json.dumps(["de-en", 3]) + "\n"
     ledger.write_text(whole + '["en-fr", 1')
-    assert read_ledger(ledger) == {"de-en": 3}
+    assert read_journal(ledger) == {"de-en": 3}
     assert ledger.read_text() == whole
-    assert read_ledger(tmp_path / "none") == {}
+    assert read_journal(tmp_path / "none") == {}
 
 
 @pytest.mark.parametrize(

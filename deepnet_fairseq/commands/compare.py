@@ -13,7 +13,7 @@ from deepnet_fairseq.evaluation.compare.tables import as_text
 from deepnet_fairseq.evaluation.compare.write import write_comparison
 from deepnet_fairseq.evaluation.score.config import METRICS
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
-from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.logging import log_to_stderr
 
 COMPARISONS = Path("runs/comparisons")
 LONGEST_NAME = 80  # characters, of up to 3 bytes each
@@ -26,7 +26,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     complaint = check_options(options)
     if complaint:
         parser.error(complaint)
-    log_messages_alone()
+    log_to_stderr()
     try:
         how = Options(
             options.metrics, options.test, options.samples or 0, options.workers, options.examples

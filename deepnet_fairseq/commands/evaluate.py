@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, read_checkpoint
+from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, load_checkpoint
 from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe, load_recipe
 from deepnet_fairseq.data.manifest import MANIFEST_NAME
 from deepnet_fairseq.errors import DataError, EvaluationError, RecipeError
@@ -23,7 +23,7 @@ from deepnet_fairseq.evaluation.report.tables import as_text
 from deepnet_fairseq.evaluation.report.write import write_report
 from deepnet_fairseq.io import count_lines
 from deepnet_fairseq.languages import Pair, parse_pair
-from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.logging import log_to_stderr
 from deepnet_fairseq.parallel import usable_cores
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
@@ -87,7 +87,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         help="processes that translate, one model each; default: one per GPU, else one",
     )
     options, caller_flags = parser.parse_known_args(arguments)
-    log_messages_alone()  # --log-format and tqdm show fairseq's progress all the same
+    log_to_stderr()  # --log-format and tqdm show fairseq's progress all the same
     try:
         recipe = load_recipe(options.config)
         complaint = check_call(options, recipe, caller_flags) or check_flags(recipe, caller_flags)
@@ -208,7 +208,7 @@ def check_test_sets(recipe: Recipe) -> None:
 def check_model(recipe: Recipe, checkpoint: Optional[Path]) -> None:
     """Raise EvaluationError if the checkpoint cannot be read, or there is none."""
     if checkpoint is not None:
-        read_checkpoint(checkpoint)
+        load_checkpoint(checkpoint)
         return
     try:
         find_newest(recipe.checkpoint_dir, 1)
@@ -277,7 +277,7 @@ def _report(
 def _averaged_from(checkpoint: Path) -> List[Dict[str, Any]]:
     return [
         {"file": source["file"], "updates": source["updates"]}
-        for source in read_checkpoint(checkpoint).get(RECORD, [])
+        for source in load_checkpoint(checkpoint).get(RECORD, [])
     ]
 
 

@@ -27,7 +27,7 @@ from deepnet_fairseq.data.manifest import (
 from deepnet_fairseq.data.stages import Step
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
 from deepnet_fairseq.errors import DataError, RecipeError
-from deepnet_fairseq.logging import log_messages_alone
+from deepnet_fairseq.logging import log_to_stderr
 from deepnet_fairseq.parallel import CLUSTERS, Jobs
 
 logger = logging.getLogger("deepnet_fairseq.commands.prepare")
@@ -270,7 +270,7 @@ def format_table(lines: Dict[str, Dict[str, int]]) -> str:
 
 
 if __name__ == "__main__":
-    log_messages_alone()  # fairseq has set logging up by now
+    log_to_stderr()  # fairseq has set logging up by now
     signal.signal(
         signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
     )  # so that no job goes on behind

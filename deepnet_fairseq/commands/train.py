@@ -11,7 +11,7 @@ from typing import Any, List, Optional, Sequence
 import torch
 from fairseq.options import get_training_parser
 
-from deepnet_fairseq.checkpoints import read_checkpoint, updates_of
+from deepnet_fairseq.checkpoints import checkpoint_updates, load_checkpoint
 from deepnet_fairseq.config.flags import is_given, parse_flags
 from deepnet_fairseq.config.recipe import Recipe, load_recipe
 from deepnet_fairseq.errors import FlagError, LaunchError, RecipeError
@@ -194,7 +194,7 @@ def is_finished(flags: argparse.Namespace) -> bool:
     last = Path(flags.save_dir) / flags.restore_file
     if not (flags.max_update and last.is_file()):
         return False
-    updates = updates_of(read_checkpoint(last), last)
+    updates = checkpoint_updates(load_checkpoint(last), last)
     if updates < flags.max_update:
         return False
     log(f"{last} has had {updates} updates, --max-update is {flags.max_update}: nothing left to do")

@@ -20,11 +20,11 @@ import sentencepiece
 
 from deepnet_fairseq.data.bitext import check_pair
 from deepnet_fairseq.data.corpus_paths import TEST_SETS, corpus_file
-from deepnet_fairseq.data.stages import LEDGER_NAME
+from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_dictionary, load_model
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair
-from deepnet_fairseq.parallel import Jobs, map_ahead
+from deepnet_fairseq.parallel import Jobs, map_ordered
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def binarize(
         binarize_pair,
         {name: (*values, jobs.threads(len(todo))) for name, values in todo.items()},
         "binarizing",
-        data_bin / LEDGER_NAME,
+        data_bin / JOURNAL_NAME,
     )
     return counts
 
@@ -189,7 +189,7 @@ class Encoder:
         sizes = array("i")
         progress = _Progress(prefix.name)
         with open(beside[0], "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
-            for indices, lengths in map_ahead(
+            for indices, lengths in map_ordered(
                 pool, self.encode, _blocks(source, *shard), ahead=self.threads + 1
             ):
                 stream.write(indices.tobytes())

@@ -22,7 +22,7 @@ from deepnet_fairseq.data.contamination import HeldOut
 from deepnet_fairseq.data.corpus_paths import SUPERVISED, corpus_file
 from deepnet_fairseq.data.deduplicate import write_first_occurrences
 from deepnet_fairseq.data.filters import CleaningConfig, filters_of
-from deepnet_fairseq.data.normalize import normalise_lines
+from deepnet_fairseq.data.normalize import normalize_lines
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name
 
@@ -102,14 +102,14 @@ def _write_filtered(
     for note in counts.notes:
         logger.warning("%s %s: %s", pair_name(pair), split, note)
     normalise = partial(
-        normalise_lines,
+        normalize_lines,
         unicode_form=config.unicode_form,
         without_control=config.remove_control,
         changed=changed,
     )
     if split == "test":
         normalise = partial(
-            normalise_lines, unicode_form="none", without_control=False, changed=changed
+            normalize_lines, unicode_form="none", without_control=False, changed=changed
         )
     with open(paths[0], "wb") as first, open(paths[1], "wb") as second:
         for batch in _batches(sentences, f"{pair_name(pair)} {split}"):

@@ -4,7 +4,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Dict, Iterable, List, Sequence, Set, Tuple
 
-from deepnet_fairseq.data.normalize import comparison_forms, normalise_spaces
+from deepnet_fairseq.data.normalize import comparison_forms, normalize_spaces
 from deepnet_fairseq.errors import DataError
 
 BATCH = 2000  # sentences
@@ -29,13 +29,13 @@ class HeldOut:
         if split not in self._digests:
             raise DataError(f"split is {split!r}; only sentences of dev and test are held out")
         known = self._digests[split].setdefault(language, set())
-        lines = filter(None, map(normalise_spaces, sentences))
+        lines = filter(None, map(normalize_spaces, sentences))
         while batch := list(islice(lines, BATCH)):
             known.update(_digests(batch))
 
     def contains(self, language: str, sentence: str, split: str = "train") -> bool:
         """Whether a sentence must not stand in the split: of train, any dev or test sentence; of dev, any test sentence."""
-        return self.contains_each(language, [normalise_spaces(sentence)], split)[0]
+        return self.contains_each(language, [normalize_spaces(sentence)], split)[0]
 
     def contains_each(
         self, language: str, sentences: Sequence[str], split: str = "train"

@@ -39,7 +39,7 @@ def remove_control(text: str) -> str:
     return ZERO_WIDTH_SPACE.sub("", text) if "\u200b" in text else text
 
 
-def normalise_lines(
+def normalize_lines(
     lines: Sequence[str], unicode_form: str, without_control: bool, changed: Counter
 ) -> List[str]:
     """The lines with plain spaces, without control characters (if asked for), and in one of UNICODE_FORMS, in this order.
@@ -68,7 +68,7 @@ def _plain_spaces(
     lines: Sequence[str], step: str, changed: Counter, before: Optional[Sequence[str]] = None
 ) -> List[str]:
     """The lines with plain spaces; counts those that differ from what they were before the step."""
-    result = [normalise_spaces(line) for line in lines]
+    result = [normalize_spaces(line) for line in lines]
     changed[step] += sum(map(ne, before or lines, result))
     return result
 
@@ -120,7 +120,7 @@ def _ignored() -> "re.Pattern[str]":
     return re.compile(f"[{ranges}\U0001f000-\U0001faff]+")
 
 
-def normalise_spaces(line: str) -> str:
+def normalize_spaces(line: str) -> str:
     """One plain space between words and none at the ends.
 
     fairseq splits encoded text at every character that Python calls white space (no-break and ideographic spaces, U+2028 ...), so

@@ -12,7 +12,7 @@ from deepnet_fairseq.errors import DataError
 STAMP_NAME = "prepared.json"
 # In a folder that is being made: what it is made from, and the parts of it that are finished (see Jobs.run).
 BEGUN_NAME = "begun.json"
-LEDGER_NAME = "finished.jsonl"
+JOURNAL_NAME = "finished.jsonl"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Step:
 
 
 def _has_finished_parts(folder: Path) -> bool:
-    ledger = folder / LEDGER_NAME
+    ledger = folder / JOURNAL_NAME
     return ledger.is_file() and ledger.stat().st_size > 0
 
 
@@ -115,7 +115,7 @@ def _tidy(folder: Path) -> None:
     """Remove what only a folder in the making has; half-written files of a killed run, hidden or .partial, among it."""
     for path in [
         folder / BEGUN_NAME,
-        folder / LEDGER_NAME,
+        folder / JOURNAL_NAME,
         *folder.rglob("*.partial"),
         *folder.rglob(".*"),
     ]:

@@ -19,7 +19,7 @@ from fairseq.data import Dictionary
 
 from deepnet_fairseq.data.corpus_paths import corpus_file
 from deepnet_fairseq.data.manifest import file_record
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import count_lines, read_lines
 from deepnet_fairseq.languages import Pair
@@ -148,7 +148,7 @@ def balanced_sample(
         for path in files[language]:
             for line in read_lines(path):
                 if times := rounds + once_more[number]:
-                    yield from [normalise_spaces(line)] * times
+                    yield from [normalize_spaces(line)] * times
                 number += 1
 
 

@@ -14,7 +14,7 @@ from fairseq.data import Dictionary
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import OmegaConf
 
-from deepnet_fairseq.checkpoints import read_checkpoint
+from deepnet_fairseq.checkpoints import load_checkpoint
 from deepnet_fairseq.errors import FlagError, GrowthError
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.growth import grow_
@@ -109,7 +109,7 @@ def load_model(path: Path) -> DeepNetTransformer:
 
     Raises EvaluationError for a file that is no checkpoint, GrowthError for one of another architecture.
     """
-    state = read_checkpoint(path)
+    state = load_checkpoint(path)
     args = (state.get("cfg") or {}).get("model")
     arch = getattr(args, "arch", None)
     if arch not in ARCHITECTURES:

@@ -15,7 +15,7 @@ from omegaconf.errors import ValidationError
 from deepnet_fairseq.data import cleaning, deduplicate
 from deepnet_fairseq.data.cleaning import CleaningConfig, HeldOut, SplitCounts, clean_pair
 from deepnet_fairseq.data.corpus_paths import corpus_file, part_of_test_set
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 
@@ -207,7 +207,7 @@ def test_a_test_set_keeps_every_line_and_all_but_its_white_space(
         for language in ("de", "en")
     ]
     assert list(zip(*lines, strict=True)) == [
-        (normalise_spaces(a), normalise_spaces(b)) for a, b in pairs
+        (normalize_spaces(a), normalize_spaces(b)) for a, b in pairs
     ]
     assert asdict(counts) == {
         "read": 5,

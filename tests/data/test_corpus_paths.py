@@ -7,7 +7,7 @@ import pytest
 
 from deepnet_fairseq.data.bitext import check_pair, write_pair
 from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file, part_of_test_set
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import count_lines, read_lines
 from deepnet_fairseq.languages import parse_pair
@@ -61,7 +61,7 @@ def test_only_newlines_end_a_line(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_white_space_becomes_one_space() -> None:
-    assert normalise_spaces("\u3000a\u00a0\u202fb\tc\u2028d ") == "a b c d"
+    assert normalize_spaces("\u3000a\u00a0\u202fb\tc\u2028d ") == "a b c d"
 
 
 def test_bytes_which_are_not_utf8_are_located(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Dict, List
 
 import pytest
 
-from deepnet_fairseq.data.normalize import comparison_forms, normalise_lines, remove_control
+from deepnet_fairseq.data.normalize import comparison_forms, normalize_lines, remove_control
 
 
 def normalise(line: str, unicode_form: str = "NFC", without_control: bool = True) -> str:
-    return normalise_lines([line], unicode_form, without_control, Counter())[0]
+    return normalize_lines([line], unicode_form, without_control, Counter())[0]
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ def random_lines() -> List[str]:
 @pytest.mark.parametrize("form", ["NFC", "NFKC"])
 def test_many_lines_at_once_come_out_as_one_by_one_and_stay_so(form: str) -> None:
     lines = random_lines()
-    together = normalise_lines(lines, form, True, Counter())
+    together = normalize_lines(lines, form, True, Counter())
     one_by_one = [
         " ".join(unicodedata.normalize(form, remove_control(" ".join(line.split()))).split())
         for line in lines
     ]
     assert together == one_by_one
     again: Counter = Counter()
-    assert normalise_lines(together, form, True, again) == together
+    assert normalize_lines(together, form, True, again) == together
     assert sum(again.values()) == 0
 
 
 def test_each_step_counts_the_lines_that_it_changed() -> None:
     changed: Counter = Counter()
-    normalise_lines(
+    normalize_lines(
         ["plain", "two  spaces", "soft\u00adhyphen", "e\u0301  and\u00ad", ""], "NFC", True, changed
     )
     assert changed == {"spaces": 2, "control characters": 2, "to NFC": 1}
@@ -165,7 +165,7 @@ def test_forms_of_many_lines_are_those_of_each() -> None:
 
 
 def test_no_lines_make_no_lines() -> None:
-    assert normalise_lines([], "NFC", True, Counter()) == comparison_forms([]) == []
+    assert normalize_lines([], "NFC", True, Counter()) == comparison_forms([]) == []
 
 
 def test_a_form_holds_letters_marks_and_numbers_only() -> None:

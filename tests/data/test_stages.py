@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deepnet_fairseq.data.stages import LEDGER_NAME, Step
+from deepnet_fairseq.data.stages import JOURNAL_NAME, Step
 from deepnet_fairseq.errors import DataError
 
 
@@ -99,7 +99,7 @@ def test_finished_parts_of_an_interrupted_step_are_kept_for_the_same_inputs_only
         (target / "en-fr.partial").write_text("half")
         (target / "sub/.scratch").mkdir(parents=True)
         (target / "sub/.scratch/half").touch()
-        (target / LEDGER_NAME).write_text('["de-en", 1]\n')
+        (target / JOURNAL_NAME).write_text('["de-en", 1]\n')
         raise KeyboardInterrupt
 
     found = []
@@ -111,7 +111,7 @@ def test_finished_parts_of_an_interrupted_step_are_kept_for_the_same_inputs_only
         with pytest.raises(KeyboardInterrupt):
             Step(tmp_path / f"out{seed}", {"seed": seed}, interrupted).run()
         Step(tmp_path / f"out{seed}", {"seed": 1}, go_on).run()
-    assert found == [["de-en", "en-fr.partial", LEDGER_NAME, "sub"], []]
+    assert found == [["de-en", "en-fr.partial", JOURNAL_NAME, "sub"], []]
     # neither the ledger nor half-written files reach the result
     assert sorted(path.name for path in (tmp_path / "out1").rglob("*")) == [
         "de-en",

@@ -16,7 +16,7 @@ from fairseq import checkpoint_utils
 from sacrebleu.metrics import BLEU
 from support.toy_run import DIRECTIONS, LINES, train_toy
 
-from deepnet_fairseq.checkpoints import find_newest, read_checkpoint
+from deepnet_fairseq.checkpoints import find_newest, load_checkpoint
 from deepnet_fairseq.commands import evaluate
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.corpus_paths import corpus_file
@@ -63,7 +63,7 @@ def test_fairseq_loads_the_mean_of_the_last_three_checkpoints(evaluated: Recipe)
     sources = find_newest(evaluated.checkpoint_dir, 3)
     assert [updates for updates, _ in sources] == [6, 4, 2]
     (model,), _, _ = checkpoint_utils.load_model_ensemble_and_task([str(average_of(evaluated))])
-    saved = [read_checkpoint(path)["model"] for _, path in sources]
+    saved = [load_checkpoint(path)["model"] for _, path in sources]
     for name, weight in model.named_parameters():
         expected = torch.stack([state[name].double() for state in saved]).mean(0)
         torch.testing.assert_close(weight.double(), expected, atol=1e-6, rtol=1e-6, msg=name)

@@ -13,7 +13,7 @@ from deepnet_fairseq.data.cleaning import CleaningConfig, clean_pair
 from deepnet_fairseq.data.contamination import HeldOut
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpus_paths import SUPERVISED
-from deepnet_fairseq.data.stages import LEDGER_NAME
+from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.languages import Pair, pair_name
@@ -49,7 +49,7 @@ def build_parts(root: Path, sources: Sequence[Source], inputs: Inputs) -> Counts
         name: (root, group, inputs.cleaning, held_out.restricted_to(group[0].pair))
         for name, group in groups.items()
     }
-    return inputs.jobs.run(clean_sources, jobs, "cleaning", root / LEDGER_NAME)
+    return inputs.jobs.run(clean_sources, jobs, "cleaning", root / JOURNAL_NAME)
 
 
 def read_held_out(sources: Sequence[Source], cleaning: CleaningConfig) -> HeldOut:

@@ -18,7 +18,7 @@ from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
 from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
 from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT
-from deepnet_fairseq.data.stages import LEDGER_NAME
+from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair, sort_pair
 
@@ -149,7 +149,7 @@ def build(config: CldrConfig, root: Path, inputs: Inputs) -> Counts:
             for part in (dev, test)
         ]
         jobs[f"{SUPERVISED}/{pair_name(pair)}"] = (config, root, pair, *sides)
-    counts: Counts = inputs.jobs.run(_build_pair, jobs, "cldr", root / LEDGER_NAME)
+    counts: Counts = inputs.jobs.run(_build_pair, jobs, "cldr", root / JOURNAL_NAME)
     for pair in config.zero_shot_pairs():
         lines = write_pair(
             root, pair, "test", ((said[pair[0]], said[pair[1]]) for said in test), part=ZERO_SHOT

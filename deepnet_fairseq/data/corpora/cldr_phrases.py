@@ -24,7 +24,7 @@ from deepnet_fairseq.data.corpora.cldr_inventory import (
     SPANS,
     UNITS,
 )
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 
 # OPUS-100's codes which aren't CLDR's own.
@@ -49,7 +49,7 @@ def locale_of(code: str) -> Locale:
 
 def clean(text: str) -> str:
     """CLDR's text as one writes it: composed characters, plain spaces, no invisible direction marks."""
-    return normalise_spaces(unicodedata.normalize("NFC", text).translate(DIRECTION_MARKS))
+    return normalize_spaces(unicodedata.normalize("NFC", text).translate(DIRECTION_MARKS))
 
 
 def join(phrases: Sequence[str], style: str, locale: Locale) -> str:

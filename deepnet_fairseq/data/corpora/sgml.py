@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Iterator
 
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 
@@ -26,7 +26,7 @@ def segments(path: Path) -> Iterator[str]:
                     f"{path}, line {number}: <seg> without </seg>; fetch the file again"
                 )
             found = True
-            yield normalise_spaces(text)
+            yield normalize_spaces(text)
     if not found:
         raise DataError(f"{path}: no line begins with <seg; this is not a test set of WMT or IWSLT")
 

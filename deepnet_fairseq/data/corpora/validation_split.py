@@ -9,7 +9,7 @@ from typing import Dict, Mapping, Sequence, Tuple
 from deepnet_fairseq.data.bitext import Files, aligned_sentences
 from deepnet_fairseq.data.contamination import HeldOut
 from deepnet_fairseq.data.filters import CleaningConfig, filters_of
-from deepnet_fairseq.data.normalize import normalise_spaces
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.languages import Pair
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def split_off_validation(
             for split, files_of in parts.items()
         }
         for seen, published in enumerate(aligned_sentences(pair, files), start=1):
-            sides = [normalise_spaces(line) for line in published]
+            sides = [normalize_spaces(line) for line in published]
             passes = (not count_all or seen % every == 0) and not any(
                 which([sides[0]], [sides[1]])[0] for _, which in filters
             )

@@ -17,7 +17,7 @@ from deepnet_fairseq.evaluation.compare.result import (
 from deepnet_fairseq.evaluation.report.decimals import one
 from deepnet_fairseq.evaluation.report.page import render
 from deepnet_fairseq.evaluation.score.significance import UNDECIDED
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 PAGE_NAME = "comparison.html"
 SIDE = 320.0  # of the drawing, in its own units
@@ -67,7 +67,7 @@ class Section:
 def write_page(comparison: Comparison, folder: Path) -> Path:
     """Write comparison.html, whole or not at all; return its path."""
     path = folder / PAGE_NAME
-    write_whole(path, render("comparison.html.jinja", **page_context(comparison)))
+    write_text(path, render("comparison.html.jinja", **page_context(comparison)))
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional
 
 import sacrebleu
 
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 JSON_NAME = "comparison.json"
 
@@ -149,5 +149,5 @@ def write_json(comparison: Comparison, folder: Path) -> Path:
     for row, outcome in zip(held["outcomes"], comparison.outcomes, strict=True):
         row["win_ratio"] = outcome.win_ratio
     held["significant_by_chance"] = comparison.by_chance
-    write_whole(folder / JSON_NAME, json.dumps(held, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / JSON_NAME, json.dumps(held, indent=1, ensure_ascii=False) + "\n")
     return folder / JSON_NAME

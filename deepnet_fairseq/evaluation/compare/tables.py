@@ -5,7 +5,7 @@ from typing import List, Sequence
 from deepnet_fairseq.evaluation.compare.findings import outcome_lines, signature_rows
 from deepnet_fairseq.evaluation.compare.result import ComparedDirection, Comparison
 from deepnet_fairseq.evaluation.report.decimals import ABSENT, one, signed
-from deepnet_fairseq.evaluation.report.grid import columns, markdown_table
+from deepnet_fairseq.evaluation.report.text_table import columns, markdown_table
 from deepnet_fairseq.evaluation.score.significance import NONE, UNDECIDED
 
 MARKDOWN_NAME = "comparison.md"

@@ -8,13 +8,13 @@ from deepnet_fairseq.evaluation.compare.page import write_page
 from deepnet_fairseq.evaluation.compare.result import Comparison, write_json
 from deepnet_fairseq.evaluation.compare.tables import MARKDOWN_NAME, as_markdown
 from deepnet_fairseq.evaluation.report.figures import write_png
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> List[Path]:
     """Write comparison.json, comparison.md, comparison.html and comparison.png, each whole or not at all; return their paths."""
     written = write_json(comparison, folder)
-    write_whole(folder / MARKDOWN_NAME, as_markdown(comparison))
+    write_text(folder / MARKDOWN_NAME, as_markdown(comparison))
     return [
         written,
         folder / MARKDOWN_NAME,

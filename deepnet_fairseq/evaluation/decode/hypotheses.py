@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.io import sha256_of, write_lines, write_whole
+from deepnet_fairseq.io import sha256_of, write_lines, write_text
 
 # Where it runs does not decide what is translated, but for rounding.
 NOT_STAMPED = ("--cpu",)
@@ -80,7 +80,7 @@ def store(
         "sha256": sha256_of(hypothesis_file(direction, folder)),
         "special": {kind: sorted(numbers) for kind, numbers in asdict(special).items()},
     }
-    write_whole(stamp_file, json.dumps(held, indent=1) + "\n")
+    write_text(stamp_file, json.dumps(held, indent=1) + "\n")
 
 
 def stored(direction: Direction, folder: Path) -> Hypotheses:

@@ -12,7 +12,7 @@ import torch
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.test_data import Sentence
 from deepnet_fairseq.evaluation.decode.translator import Hypothesis, Translator
-from deepnet_fairseq.parallel import begin_work, map_ahead, usable_cores
+from deepnet_fairseq.parallel import init_worker, map_ordered, usable_cores
 
 Translated = Tuple[List[Sentence], List[Optional[Hypothesis]]]
 # Batches in the hands of each process beside the one that it works on: enough that it never waits.
@@ -58,7 +58,7 @@ def translate_batches(
         len(devices), context, _begin, (list(command), handed_out, threads)
     ) as pool:
         try:
-            yield from map_ahead(pool, _translate, batches, ahead=len(devices) * (1 + AHEAD))
+            yield from map_ordered(pool, _translate, batches, ahead=len(devices) * (1 + AHEAD))
         except BrokenProcessPool as error:
             raise EvaluationError(
                 "a worker process died; is there enough memory for --workers models?"
@@ -71,7 +71,7 @@ def _begin(command: List[str], handed_out: Any, threads: int) -> None:
     """Set a worker up: its own device and model, and Ctrl-C left to the process that started it."""
     global _translator, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    begin_work()
+    init_worker()
     torch.set_num_threads(threads)
     device = torch.device(handed_out.get())
     if device.type == "cuda":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 JSON_NAME = "scores.json"
 PACKAGES = ("deepnet_fairseq", "fairseq", "torch", "sacrebleu", "sentencepiece")
@@ -117,7 +117,7 @@ class Report:
 def write_scores(report: Report, folder: Path) -> Path:
     """Write scores.json, whole or not at all; return its path."""
     path = folder / JSON_NAME
-    write_whole(path, json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -19,7 +19,7 @@ from deepnet_fairseq.evaluation.report.means import (
 from deepnet_fairseq.evaluation.report.page import render
 from deepnet_fairseq.evaluation.report.report import Example, Mean, Report
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves
-from deepnet_fairseq.io import write_whole
+from deepnet_fairseq.io import write_text
 
 PAGE_NAME = "report.html"
 HEADLINES = 4  # what a phone shows without scrolling
@@ -28,7 +28,7 @@ HEADLINES = 4  # what a phone shows without scrolling
 def write_page(report: Report, curves: TrainingCurves, folder: Path) -> Path:
     """Write report.html, whole or not at all; return its path."""
     path = folder / PAGE_NAME
-    write_whole(path, render("report.html.jinja", **page_context(report, curves)))
+    write_text(path, render("report.html.jinja", **page_context(report, curves)))
     return path
 
 

@@ -5,9 +5,9 @@ from typing import List, Optional, Sequence
 
 from deepnet_fairseq.evaluation.report import findings
 from deepnet_fairseq.evaluation.report.decimals import one, signed
-from deepnet_fairseq.evaluation.report.grid import columns, markdown_table, one_line
 from deepnet_fairseq.evaluation.report.report import DirectionResult, Report
-from deepnet_fairseq.io import write_lines, write_whole
+from deepnet_fairseq.evaluation.report.text_table import columns, markdown_table, one_line
+from deepnet_fairseq.io import write_lines, write_text
 
 MARKDOWN_NAME, TSV_NAME = "scores.md", "scores.tsv"
 LONGEST = 60  # rows that a terminal is bothered with
@@ -16,7 +16,7 @@ EXTREMES = 10  # of more than these, the worst and the best
 
 def write_tables(report: Report, folder: Path) -> List[Path]:
     """Write scores.md and scores.tsv, each whole or not at all; return their paths."""
-    write_whole(folder / MARKDOWN_NAME, as_markdown(report))
+    write_text(folder / MARKDOWN_NAME, as_markdown(report))
     write_lines(folder / TSV_NAME, ["\t".join(row) for row in tsv_rows(report)])
     return [folder / MARKDOWN_NAME, folder / TSV_NAME]
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 import numpy as np
 from fairseq.data import data_utils
 
-from deepnet_fairseq.parallel import map_ahead, usable_cores
+from deepnet_fairseq.parallel import map_ordered, usable_cores
 from deepnet_fairseq.training.sampling.batches import Batches
 
 CHUNK = (
@@ -70,7 +70,7 @@ def _order_by_target(
             return source, examples[start : start + 10], np.empty(0)
         return source, *sort_stably(examples[start:end], _gather(targets, examples[start:end]))
 
-    for source, bucket, by_target in map_ahead(pool, by_target_length, _runs(by_source), AHEAD):
+    for source, bucket, by_target in map_ordered(pool, by_target_length, _runs(by_source), AHEAD):
         if limits.max_source is not None and source > limits.max_source:
             too_long.extend(bucket)
             continue
@@ -95,7 +95,7 @@ def sort_stably(
     A counting sort over chunks, each sorted by numpy's radix sort: its 16 bytes an example are needed for the chunks at hand only.
     """
     counts = np.zeros(2**16, np.int64)
-    for chunk_counts in map_ahead(
+    for chunk_counts in map_ordered(
         pool, lambda chunk: np.bincount(keys[chunk]), _chunks(len(keys)), AHEAD
     ):
         counts[: len(chunk_counts)] += chunk_counts
@@ -108,7 +108,7 @@ def sort_stably(
     def in_order(chunk: slice) -> Tuple[np.ndarray, np.ndarray]:
         return examples[chunk][np.argsort(keys[chunk], kind="stable")], np.bincount(keys[chunk])
 
-    for chunk_examples, chunk_counts in map_ahead(pool, in_order, _chunks(len(keys)), AHEAD):
+    for chunk_examples, chunk_counts in map_ordered(pool, in_order, _chunks(len(keys)), AHEAD):
         for key, start, end in _runs(chunk_counts):
             ordered[place[key] : place[key] + end - start] = chunk_examples[start:end]
             place[key] += end - start
@@ -182,7 +182,7 @@ def _gather(
     def fill(chunk: slice) -> None:
         gathered[chunk] = values.take(examples[chunk])
 
-    for _ in map_ahead(pool, fill, _chunks(len(examples)), AHEAD):
+    for _ in map_ordered(pool, fill, _chunks(len(examples)), AHEAD):
         pass
     return gathered
 

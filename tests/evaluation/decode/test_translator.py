@@ -11,7 +11,7 @@ from fairseq import options
 from fairseq_cli import generate
 from support.toy_run import DIRECTIONS, LINES, train_toy
 
-from deepnet_fairseq.checkpoints import read_checkpoint
+from deepnet_fairseq.checkpoints import load_checkpoint
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.binarize import Encoder
 from deepnet_fairseq.errors import EvaluationError
@@ -40,7 +40,7 @@ def recipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def with_larger_weights(recipe: Recipe) -> Recipe:
     """So little training gives the same translation to all sentences; random weights tell them apart."""
     path = recipe.checkpoint_dir / "checkpoint_last.pt"
-    state = read_checkpoint(path)
+    state = load_checkpoint(path)
     torch.manual_seed(5)
     layers = {
         name: weight

@@ -40,7 +40,7 @@ SIX_DIGITS = 1e-5  # relative: as they stand in the file
 FLOAT32 = 2e-4  # relative: a difference of weights that are some hundred times as large
 
 
-def updates_of(folder: Path, quantity: str) -> List[int]:
+def checkpoint_updates(folder: Path, quantity: str) -> List[int]:
     return [
         m.update for m in read(folder / FILE_NAME) if m.quantity == quantity and m.stack == "model"
     ]
@@ -80,7 +80,7 @@ def test_under_plain_sgd_each_layer_moves_by_its_gradient_times_the_learning_rat
 ) -> None:
     train_here(toy, tmp_path, *MEASURING, **SGD, **{"update-freq": update_freq})
     found = measured(tmp_path)
-    assert updates_of(tmp_path, "model_step") == [1, 2, 3]  # once per update
+    assert checkpoint_updates(tmp_path, "model_step") == [1, 2, 3]  # once per update
     for update in (1, 2, 3):
         for layer in LAYERS:
             gradient, moved = (
@@ -196,7 +196,7 @@ def test_at_the_first_update_step_and_update_are_one(
         toy, tmp_path, "--stability-interval", 2, "--residual-scheme", scheme, warmup_init_lr=1e-3
     )
     found = measured(tmp_path)
-    assert updates_of(tmp_path, "model_update") == [0, 1, 2]
+    assert checkpoint_updates(tmp_path, "model_update") == [0, 1, 2]
     assert found[0, "model", 0, "model_update"] == 0
     assert found[1, "model", 0, "model_update"] == found[1, "model", 0, "model_step"] > 0
     assert (0, "model", 0, "model_step") not in found
@@ -381,7 +381,7 @@ def test_an_absurd_learning_rate_ends_the_training_with_one_message_and_old_chec
     assert done.stderr.splitlines()[-1] == message
     assert "Traceback" not in done.stderr + done.stdout
     assert hashes(tmp_path) == before
-    assert updates_of(tmp_path, "model_step")[-1] == EPOCH + 1  # what was measured is kept
+    assert checkpoint_updates(tmp_path, "model_step")[-1] == EPOCH + 1  # what was measured is kept
     found, board = measured(tmp_path), scalars(tmp_path / "board/stability")
     for stack, layer in LAYERS:
         for quantity in (
@@ -406,7 +406,7 @@ def test_the_guard_stops_before_the_first_checkpoint_too(
 
 def test_a_sound_training_is_left_alone(toy: Recipe, tmp_path: Path) -> None:
     train_here(toy, tmp_path, "--stability-guard", "--stability-interval", 1)
-    assert updates_of(tmp_path, "model_step") == [1, 2, 3]
+    assert checkpoint_updates(tmp_path, "model_step") == [1, 2, 3]
 
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -428,7 +428,13 @@ def test_of_two_processes_the_first_measures_and_its_guard_stops_both(
     assert done.returncode == 1
     assert done.stderr.count("fairseq-train: stopped at update 5: this single update") == 1
     assert done.stderr.count("fairseq-train: stopped by the first process's guard") == 1
-    assert updates_of(tmp_path / "two", "model_step") == [1, 2, 3, 4, 5]  # an epoch is half as long
+    assert checkpoint_updates(tmp_path / "two", "model_step") == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]  # an epoch is half as long
     assert (
         len(read(tmp_path / "two" / FILE_NAME))
         == len((tmp_path / "two" / FILE_NAME).read_text().splitlines()) - 1
