@@ -17,7 +17,7 @@ from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.generation_args import parse_command
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines, hypothesis_file
 from deepnet_fairseq.evaluation.decode.workers import choose_devices
-from deepnet_fairseq.evaluation.report.build_report import Origin, assemble, check_scoring
+from deepnet_fairseq.evaluation.report.build_report import Origin, build_report, check_scoring
 from deepnet_fairseq.evaluation.report.report import Report
 from deepnet_fairseq.evaluation.report.tables import as_text
 from deepnet_fairseq.evaluation.report.write import write_report
@@ -263,7 +263,7 @@ def _report(
     origin: Origin,
     workers: Optional[int],
 ) -> Report:
-    return assemble(
+    return build_report(
         found,
         recipe.corpus_dir,
         recipe.pivot,

@@ -28,7 +28,7 @@ class Origin:
     decoding: str
 
 
-def assemble(
+def build_report(
     found: Sequence[Hypotheses],
     corpus: Path,
     pivot: str,
