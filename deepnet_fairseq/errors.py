@@ -1,15 +1,28 @@
-"""One family of errors: what a user can mend, each told in one line that names the file or option.
-
-The commands turn any of them into that line and a status; see `commands`.
-"""
+"""One family of errors: what a user can mend. The commands turn each into one line and a status."""
 
 
 class UserError(ValueError):
-    """What the user has to change: an input, a config, an option. The message is one line and names it."""
+    """An input, config or option that has to change. The message is one line and names it."""
+
+    status = 1  # the command's exit status
 
 
 class UsageError(UserError):
-    """A wrong call: options or flags that do not exist or contradict one another."""
+    """A wrong call of a command: options that contradict one another. Shown after the usage."""
+
+    status = 2
+
+
+class FlagError(UserError):
+    """Flags that fairseq's parser rejects; the message is its complaint."""
+
+    status = 2
+
+
+class LaunchError(UserError):
+    """Processes that cannot train together. The message names the option."""
+
+    status = 2
 
 
 class RecipeError(UserError):
@@ -19,16 +32,8 @@ class RecipeError(UserError):
         super().__init__(" ".join(message.split()))  # OmegaConf and YAML explain over several lines
 
 
-class FlagError(UsageError):
-    """Flags that fairseq's parser rejects; the message is its complaint."""
-
-
-class LaunchError(UsageError):
-    """Processes that cannot train together. The message names the option."""
-
-
 class DataError(UserError):
-    """A corpus, vocabulary or config of data that cannot be used. The message says what to change."""
+    """A corpus, vocabulary or data config that cannot be used. The message says what to change."""
 
 
 class DownloadError(DataError):
@@ -36,7 +41,7 @@ class DownloadError(DataError):
 
 
 class GrowthError(UserError):
-    """A checkpoint that cannot grow into the model of the flags. The message names it and says why."""
+    """A checkpoint that cannot grow into the model of the flags. The message says why."""
 
 
 class EvaluationError(UserError):

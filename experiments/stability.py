@@ -11,10 +11,10 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.commands import prepare
+from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe, load_recipe
-from deepnet_fairseq.errors import DataError, FlagError, RecipeError, UsageError
-from deepnet_fairseq.logging import log_to_stderr
+from deepnet_fairseq.errors import DataError, UsageError
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores
 from experiments import depth_sweep, grown_vs_scratch, model_updates, small_batches
@@ -31,40 +31,30 @@ STUDIES: Dict[str, Study] = {
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run a study and print its table. Returns 1, with one line on stderr, if it cannot be run, 2 for a wrong call, 130 on Ctrl-C."""
+    """Run a study and print its table; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     extra: List[str] = []
     if "--" in words:
         words, extra = words[: words.index("--")], words[words.index("--") + 1 :]
     parser = make_parser()
     chosen = parser.parse_args(words)
+    return run(
+        parser,
+        lambda: measure(chosen, extra),
+        resume="run it again to do the remaining trainings",
+    )
+
+
+def measure(chosen: argparse.Namespace, extra: List[str]) -> None:
+    """Run a study and print its table."""
     study = STUDIES[chosen.study]
-    options = choose(parser, study.defaults, chosen)
-    log_to_stderr()
-    try:
-        plan = Plan(load_recipe(chosen.config), options, extra)
-        folder = chosen.output or plan.recipe.work_dir / chosen.study
-        table = run(study, plan, folder, chosen.workers)
-    except UsageError as error:
-        parser.error(str(error))
-    except FlagError as error:
-        print(f"stability.sh: {error}", file=sys.stderr)
-        return 2
-    except (RecipeError, DataError, OSError) as error:
-        print(f"stability.sh: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "stability.sh: interrupted; run it again, and it goes on with what is left",
-            file=sys.stderr,
-        )
-        return 130
-    print(table)
+    plan = Plan(load_recipe(chosen.config), choose(study.defaults, chosen), extra)
+    folder = chosen.output or plan.recipe.work_dir / chosen.study
+    print(run_study(study, plan, folder, chosen.workers))
     print(f"\nwritten: {folder}")
-    return 0
 
 
-def run(study: Study, plan: Plan, folder: Path, workers: int) -> str:
+def run_study(study: Study, plan: Plan, folder: Path, workers: int) -> str:
     """Do a study and return its table. Raises UsageError, FlagError, DataError and OSError."""
     trials = study.trials(plan)
     for trial in trials:
@@ -129,10 +119,12 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else usable_cores()
 
 
-def choose(
-    parser: argparse.ArgumentParser, defaults: Options, chosen: argparse.Namespace
-) -> Options:
-    """The study's options with those of the command line; ends the program with status 2 for values that mean nothing."""
+def choose(defaults: Options, chosen: argparse.Namespace) -> Options:
+    """Return the study's options with those of the command line.
+
+    Raises:
+        UsageError: A number is below 1, or a value is given twice.
+    """
     values = {
         name: getattr(chosen, name)
         for name in ("depths", "schemes", "seeds", "updates")
@@ -142,7 +134,8 @@ def choose(
         if name in values:
             values[name] = tuple(sorted(values[name]) if name != "schemes" else values[name])
             if len(set(values[name])) < len(values[name]):
-                parser.error(f"--{name} {' '.join(map(str, values[name]))}: give each once")
+                given = " ".join(map(str, values[name]))
+                raise UsageError(f"--{name} {given}: give each once")
     for name, numbers in (
         ("depths", values.get("depths", ())),
         ("updates", [values.get("updates", 1)]),
@@ -150,7 +143,7 @@ def choose(
     ):
         for number in numbers:
             if number < 1:
-                parser.error(f"--{name} is {number}; it must be at least 1")
+                raise UsageError(f"--{name} is {number}; it must be at least 1")
     return replace(defaults, **values)
 
 

@@ -6,42 +6,36 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from deepnet_fairseq.errors import DataError, EvaluationError
+from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.errors import UsageError
 from deepnet_fairseq.evaluation.compare.compare import Options, compare
 from deepnet_fairseq.evaluation.compare.result import Comparison
 from deepnet_fairseq.evaluation.compare.tables import as_text
 from deepnet_fairseq.evaluation.compare.write import write_comparison
 from deepnet_fairseq.evaluation.score.config import METRICS
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
-from deepnet_fairseq.logging import log_to_stderr
 
 COMPARISONS = Path("runs/comparisons")
 LONGEST_NAME = 80  # characters, of up to 3 bytes each
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Compare runs and print a table. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
+    """Compare runs and print a table; return the exit status."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    complaint = check_options(options)
-    if complaint:
-        parser.error(complaint)
-    log_to_stderr()
-    try:
-        how = Options(
-            options.metrics, options.test, options.samples or 0, options.workers, options.examples
-        )
-        comparison = compare(options.runs, how)
-        written = write_comparison(comparison, options.output or default_folder(comparison))
-    except (EvaluationError, DataError, OSError) as error:
-        print(f"compare.sh: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("compare.sh: interrupted; run it again", file=sys.stderr)
-        return 130
+    return run(parser, lambda: compare_runs(options))
+
+
+def compare_runs(options: argparse.Namespace) -> None:
+    """Compare runs, write the comparison and print its table."""
+    check_options(options)
+    how = Options(
+        options.metrics, options.test, options.samples or 0, options.workers, options.examples
+    )
+    comparison = compare(options.runs, how)
+    written = write_comparison(comparison, options.output or default_folder(comparison))
     print(as_text(comparison))
     print(f"\nwritten: {', '.join(map(str, written))}")
-    return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -96,19 +90,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def check_options(options: argparse.Namespace) -> str:
-    """What is wrong with the options, in one line, or nothing."""
+def check_options(options: argparse.Namespace) -> None:
+    """Raise UsageError for options that are out of range or contradict one another."""
     if len(options.runs) < 2:
-        return "give two runs or more"
-    for name, least in (("samples", 1), ("examples", 0), ("workers", 1)):
+        raise UsageError("give two runs or more")
+    for name, minimum in (("samples", 1), ("examples", 0), ("workers", 1)):
         value = getattr(options, name)
-        if value is not None and value < least:
-            return f"--{name} is {value}; it must be at least {least}"
+        if value is not None and value < minimum:
+            raise UsageError(f"--{name} is {value}; it must be at least {minimum}")
     if options.test == NONE and options.samples is not None:
-        return f"--samples has no effect with --test {NONE}; leave one of them out"
+        raise UsageError(f"--samples has no effect with --test {NONE}; leave one of them out")
     if len(set(options.metrics)) < len(options.metrics):
-        return f"--metrics {' '.join(options.metrics)}: give each once"
-    return ""
+        raise UsageError(f"--metrics {' '.join(options.metrics)}: give each once")
 
 
 def default_folder(comparison: Comparison) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, load_checkpoint
+from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe, load_recipe
 from deepnet_fairseq.data.manifest import MANIFEST_NAME
-from deepnet_fairseq.errors import DataError, EvaluationError, RecipeError
+from deepnet_fairseq.errors import EvaluationError, UsageError
 from deepnet_fairseq.evaluation.decode.decode import decode_all
 from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.generation_args import parse_command
@@ -23,7 +24,6 @@ from deepnet_fairseq.evaluation.report.tables import as_text
 from deepnet_fairseq.evaluation.report.write import write_report
 from deepnet_fairseq.io import count_lines
 from deepnet_fairseq.languages import Pair, parse_pair
-from deepnet_fairseq.logging import log_to_stderr
 from deepnet_fairseq.parallel import usable_cores
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
@@ -50,7 +50,18 @@ FIXED = (
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Evaluate a config's model and print its table. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
+    """Evaluate a config's model and print a table; return the exit status."""
+    parser = make_parser()
+    options, caller_flags = parser.parse_known_args(arguments)
+    return run(
+        parser,
+        lambda: evaluate_config(options, caller_flags),
+        resume="run it again to translate the remaining directions",
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's own options."""
     parser = argparse.ArgumentParser(
         prog="evaluate.sh",
         description="Translate and score every test set of a config.",
@@ -86,56 +97,49 @@ def main(arguments: Optional[List[str]] = None) -> int:
         metavar="N",
         help="processes that translate, one model each; default: one per GPU, else one",
     )
-    options, caller_flags = parser.parse_known_args(arguments)
-    log_to_stderr()  # --log-format and tqdm show fairseq's progress all the same
-    try:
-        recipe = load_recipe(options.config)
-        complaint = check_call(options, recipe, caller_flags) or check_flags(recipe, caller_flags)
-        if complaint:
-            parser.error(complaint)
-        found = run(recipe, options, caller_flags)
-        written = write_report(found.report, found.training_log, found.folder)
-    except (RecipeError, DataError, EvaluationError, OSError) as error:
-        print(f"evaluate.sh: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "evaluate.sh: interrupted; run it again to go on with the directions that are not finished",
-            file=sys.stderr,
-        )
-        return 130
+    return parser
+
+
+def evaluate_config(options: argparse.Namespace, caller_flags: Sequence[str]) -> None:
+    """Evaluate a config's model, write the report and print its table."""
+    recipe = load_recipe(options.config)
+    check_call(options, recipe, caller_flags)
+    check_flags(recipe, caller_flags)
+    found = evaluate(recipe, options, caller_flags)
+    written = write_report(found.report, found.training_log, found.folder)
     print(as_text(found.report))
     print(f"\nwritten: {', '.join(map(str, [*written, found.report.hypotheses]))}")
-    return 0
 
 
-def check_call(options: argparse.Namespace, recipe: Recipe, caller_flags: Sequence[str]) -> str:
-    """What is wrong with our own options, in one line, or nothing."""
+def check_call(options: argparse.Namespace, recipe: Recipe, caller_flags: Sequence[str]) -> None:
+    """Raise UsageError for options that are out of range or contradict one another."""
     if options.workers is not None and options.workers < 1:
-        return f"--workers is {options.workers}; it must be at least 1"
+        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
     if options.hypotheses and options.checkpoint:
-        return "--hypotheses are scored as they are; leave --checkpoint out"
+        raise UsageError("--hypotheses are scored as they are; leave --checkpoint out")
     if options.hypotheses and not options.output:
-        return "--hypotheses needs --output, a folder for this system's results"
+        raise UsageError("--hypotheses needs --output, a folder for this system's results")
     if options.hypotheses and options.output.resolve() == recipe.evaluation_dir.resolve():
-        return f"--output {options.output} is where this config's own results go; take another folder for the other system's"
+        raise UsageError(
+            f"--output {options.output} is where this config's own results go; take another "
+            "folder for the other system's"
+        )
     if options.hypotheses and caller_flags:
-        return f"{caller_flags[0]} has no effect on --hypotheses; leave it out"
-    return ""
+        raise UsageError(f"{caller_flags[0]} has no effect on --hypotheses; leave it out")
 
 
-def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> str:
-    """What is wrong with the caller's fairseq-generate flags, in one line, or nothing."""
+def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> None:
+    """Raise UsageError for fairseq-generate flags that do not exist or follow from the config."""
     a, b = recipe.directions[0].split("-")
     command = recipe.generation_command(a, b, recipe.checkpoint_dir / "model.pt")
     try:
         ours, theirs = parse_command(command), parse_command([*command, *caller_flags])
     except EvaluationError as error:
-        return str(error)
+        raise UsageError(str(error)) from error
     changed = [name for name in FIXED if getattr(ours, name, None) != getattr(theirs, name, None)]
-    return (
-        f"--{changed[0].replace('_', '-')} follows from the config; leave it out" if changed else ""
-    )
+    if changed:
+        name = changed[0].replace("_", "-")
+        raise UsageError(f"--{name} follows from the config; leave it out")
 
 
 class _Found(NamedTuple):
@@ -144,7 +148,7 @@ class _Found(NamedTuple):
     training_log: Optional[Path]
 
 
-def run(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> _Found:
+def evaluate(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> _Found:
     """Translate, or take the hypotheses that are given, and score them. What can be wrong is checked first."""
     check_test_sets(recipe)
     check_scoring(recipe.evaluation, recipe.test_directions)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
+from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.recipe import Recipe, load_recipe
 from deepnet_fairseq.data.binarize import binarize
 from deepnet_fairseq.data.corpora import CORPORA
@@ -26,43 +27,40 @@ from deepnet_fairseq.data.manifest import (
 )
 from deepnet_fairseq.data.stages import Step
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
-from deepnet_fairseq.errors import DataError, RecipeError
-from deepnet_fairseq.logging import log_to_stderr
+from deepnet_fairseq.errors import DataError, UsageError
 from deepnet_fairseq.parallel import CLUSTERS, Jobs
 
 logger = logging.getLogger("deepnet_fairseq.commands.prepare")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Prepare a config's data and print a table of lines. Returns 1, with one line on stderr, if that cannot be done, 130 on Ctrl-C."""
+    """Prepare a config's data and print a table of lines; return the exit status."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    # As Ctrl-C does, a job that is told to end also ends its own processes.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return run(parser, lambda: prepare_config(options), resume="run it again to resume")
+
+
+def prepare_config(options: argparse.Namespace) -> None:
+    """Prepare a config's data and print a table of lines."""
     if options.workers < 1:
-        parser.error(f"--workers is {options.workers}; it must be at least 1")
+        raise UsageError(f"--workers is {options.workers}; it must be at least 1")
     if options.source_dir and not options.source_dir.is_dir():
-        parser.error(f"--source-dir {options.source_dir}: no such folder")
-    try:
-        recipe = load_recipe(options.config)
-        jobs = Jobs(
-            options.workers,
-            options.cluster,
-            recipe.data_dir / "jobs",
-            parse_parameters(options.cluster_option),
-        )
-        downloads = Downloads(options.download_dir, options.source_dir)
-        lines = prepare(recipe, downloads, jobs)
-    except (RecipeError, DataError, OSError) as error:
-        print(f"prepare.sh: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("prepare.sh: interrupted; run it again to go on from where it was", file=sys.stderr)
-        return 130
+        raise UsageError(f"--source-dir {options.source_dir}: no such folder")
+    recipe = load_recipe(options.config)
+    jobs = Jobs(
+        options.workers,
+        options.cluster,
+        recipe.data_dir / "jobs",
+        parse_parameters(options.cluster_option),
+    )
+    lines = prepare(recipe, Downloads(options.download_dir, options.source_dir), jobs)
     logger.info(
         "what each filter dropped: %s; sources, filters and versions: %s",
         *(recipe.data_dir / n for n in (REPORT_NAME, MANIFEST_NAME)),
     )
     print(format_table(lines))
-    return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -270,8 +268,4 @@ def format_table(lines: Dict[str, Dict[str, int]]) -> str:
 
 
 if __name__ == "__main__":
-    log_to_stderr()  # fairseq has set logging up by now
-    signal.signal(
-        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
-    )  # so that no job goes on behind
     sys.exit(main())

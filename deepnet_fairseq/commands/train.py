@@ -12,9 +12,10 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.checkpoints import checkpoint_updates, load_checkpoint
+from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.flags import is_given, parse_flags
 from deepnet_fairseq.config.recipe import Recipe, load_recipe
-from deepnet_fairseq.errors import FlagError, LaunchError, RecipeError
+from deepnet_fairseq.errors import LaunchError, UserError
 from deepnet_fairseq.training.grow_from import grow_checkpoint, plan_growth
 from deepnet_fairseq.training.launch import (
     GPUS_PER_NODE,
@@ -41,43 +42,39 @@ HALF_PRECISION = (
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Print the command that trains a config, then become it. Returns 1, with one line on stderr, if it cannot start, 2 for flags that
-    fairseq-train does not take and for processes that do not go together, and 0 if the training is finished already.
-    """
-    options, caller_flags = make_parser().parse_known_args(arguments)
-    try:
-        recipe = load_recipe(options.config)
-        flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
-        grown = plan_growth(options.grow_from, flags)
-        if grown:
-            recipe = replace(
-                recipe, training={**recipe.training, "finetune-from-model": str(grown)}
-            )
-        command = plan(recipe, options, caller_flags, flags.max_tokens)
-    except (LaunchError, FlagError) as error:
-        return fail(error, status=2)
-    except RecipeError as error:
-        return fail(error)
+    """Print the command that trains a config, then become it; return the status if it cannot."""
+    parser = make_parser()
+    options, caller_flags = parser.parse_known_args(arguments)
+    return run(parser, lambda: train(options, caller_flags))
+
+
+def train(options: argparse.Namespace, caller_flags: List[str]) -> None:
+    """Print the command that trains a config, then become it. A finished training is left as is."""
+    recipe = load_recipe(options.config)
+    flags = parse_flags(get_training_parser(), recipe.training_command()[1:] + caller_flags)
+    grown = plan_growth(options.grow_from, flags)
+    if grown:
+        recipe = replace(recipe, training={**recipe.training, "finetune-from-model": str(grown)})
+    command = plan(recipe, options, caller_flags, flags.max_tokens)
     if options.dry_run:
         print(shlex.join(command))
-        return 0
-    missing = [path for path in recipe.dictionaries if not path.is_file()]
-    if missing:
-        return fail(f"{missing[0]} is missing; run scripts/prepare.sh {options.config}")
+        return
     programs = Path(sys.executable).parent
-    if not (programs / command[0]).is_file():
-        return fail(f"{programs / command[0]} is missing; run scripts/setup.sh")
-    try:
-        if is_finished(flags):
-            return 0
-        if grown:
+    for path, script in (
+        *((path, f"prepare.sh {options.config}") for path in recipe.dictionaries),
+        (programs / command[0], "setup.sh"),
+    ):
+        if not path.is_file():
+            raise UserError(f"{path} is missing; run scripts/{script}")
+    if is_finished(flags):
+        return
+    if grown:
+        try:
             log(grow_checkpoint(options.grow_from[0], flags, grown))
-        elif options.grow_from:
-            log(
-                f"{flags.save_dir} holds a training that has begun: it goes on, and nothing is grown"
-            )
-    except ValueError as error:  # EvaluationError, GrowthError, or the task's for a flag
-        return fail(error)
+        except ValueError as error:  # the task's for a flag, too
+            raise UserError(str(error)) from error
+    elif options.grow_from:
+        log(f"{flags.save_dir} holds a training that has begun: it resumes, and nothing is grown")
     recipe.work_dir.mkdir(parents=True, exist_ok=True)  # fairseq makes no folder for its --log-file
     print(shlex.join(command), file=sys.stderr, flush=True)
     os.dup2(2, 1)  # fairseq-train logs to stdout, which is for results
@@ -168,11 +165,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 def log(message: Any) -> None:
     print(f"train.sh: {message}", file=sys.stderr)
-
-
-def fail(message: Any, status: int = 1) -> int:
-    log(message)
-    return status
 
 
 def in_full_precision(recipe: Recipe) -> Recipe:

@@ -92,7 +92,7 @@ def test_training_begins_with_the_loss_that_the_shallow_model_ended_with(
     _, command = train_here(toy, *DEEP, "--max-update", "3", "--grow-from", shallow)
     assert "--finetune-from-model" not in command
     assert (
-        "deep holds a training that has begun: it goes on, and nothing is grown"
+        "deep holds a training that has begun: it resumes, and nothing is grown"
         in capsys.readouterr().err
     )
     assert (toy / "deep/grown.pt").stat() == grown
