@@ -12,7 +12,7 @@ from deepnet_fairseq.evaluation.compare.compare import Options, compare
 from deepnet_fairseq.evaluation.compare.result import Comparison
 from deepnet_fairseq.evaluation.compare.tables import as_text
 from deepnet_fairseq.evaluation.compare.write import write_comparison
-from deepnet_fairseq.evaluation.score.config import METRICS
+from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
 
 COMPARISONS = Path("runs/comparisons")

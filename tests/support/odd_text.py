@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Sequence
 
-from deepnet_fairseq.evaluation.score.job import ScoringJob
+from deepnet_fairseq.evaluation.score.score import ScoringJob
 
 # (hypothesis, reference)
 PAIRS = [

@@ -9,7 +9,7 @@ from typing import Dict, Iterator
 
 import pytest
 
-from deepnet_fairseq.evaluation.score.dependence import measure_dependence
+from deepnet_fairseq.evaluation.score.shuffled_source import measure_source_use
 
 ROOT = Path(__file__).parents[2]
 MEAN_BLEU = (
@@ -96,9 +96,9 @@ def test_hypotheses_depend_on_the_source(work: Path, direction: str) -> None:
         for language in (source, target)
     )
     hypotheses = (work / f"evaluation/hypotheses/{direction}.{target}").read_text().splitlines()
-    dependence = measure_dependence(sources, hypotheses, references)
-    assert not dependence.ignores_source
-    assert dependence.bleu > 3 * dependence.shuffled_bleu
+    use = measure_source_use(sources, hypotheses, references)
+    assert not use.ignores_source
+    assert use.bleu > 3 * use.shuffled_bleu
 
 
 def test_the_scripts_run_again_change_nothing(work: Path) -> None:

@@ -8,7 +8,6 @@ from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.compare import common
 from deepnet_fairseq.evaluation.compare.examples import pick_examples
 from deepnet_fairseq.evaluation.compare.paired import run_tests
-from deepnet_fairseq.evaluation.compare.plain import score_plain
 from deepnet_fairseq.evaluation.compare.result import (
     ComparedDirection,
     ComparedMean,
@@ -17,7 +16,8 @@ from deepnet_fairseq.evaluation.compare.result import (
 )
 from deepnet_fairseq.evaluation.compare.systems import System, load_systems
 from deepnet_fairseq.evaluation.report.means import mean_table
-from deepnet_fairseq.evaluation.score.metrics import COMET
+from deepnet_fairseq.evaluation.compare.plain import score_plain
+from deepnet_fairseq.evaluation.score.metrics import is_testable
 from deepnet_fairseq.evaluation.score.significance import (
     BETTER,
     BOOTSTRAP,
@@ -100,7 +100,7 @@ def order_metrics(metrics: Sequence[str], wanted: Sequence[str]) -> List[str]:
     first = (
         list(wanted)
         or [metric for metric in metrics if metric == DECISIVE]
-        or [metric for metric in metrics if metric != COMET][:1]
+        or [metric for metric in metrics if is_testable(metric)][:1]
     )
     return first + [metric for metric in metrics if metric not in first]
 

@@ -6,7 +6,7 @@ from sacrebleu.metrics import CHRF
 
 from deepnet_fairseq.evaluation.compare.result import ComparedExample
 from deepnet_fairseq.evaluation.compare.systems import System, job_of
-from deepnet_fairseq.evaluation.score.job import ScoringJob
+from deepnet_fairseq.evaluation.score.score import ScoringJob
 from deepnet_fairseq.parallel import Jobs
 
 

@@ -4,11 +4,15 @@ from typing import Dict, Sequence
 
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.compare.common import add_signature
-from deepnet_fairseq.evaluation.compare.plain import metrics_named
 from deepnet_fairseq.evaluation.compare.result import ComparedDirection, Significance
 from deepnet_fairseq.evaluation.compare.systems import Signatures, System, job_of
-from deepnet_fairseq.evaluation.score.job import ScoringJob
-from deepnet_fairseq.evaluation.score.metrics import COMET, Metric
+from deepnet_fairseq.evaluation.score.metrics import (
+    METRICS,
+    SacrebleuMetric,
+    choose_metrics,
+    is_testable,
+)
+from deepnet_fairseq.evaluation.score.score import ScoringJob
 from deepnet_fairseq.evaluation.score.significance import PairedScores, paired_test
 from deepnet_fairseq.parallel import Jobs
 
@@ -27,12 +31,13 @@ def run_tests(
 
     Raises EvaluationError if a metric can't be tested, or files are missing, differ in lines or aren't those that were scored.
     """
-    if COMET in names:
-        raise EvaluationError(
-            "COMET has no test of sacrebleu's; choose other --metrics, or take --test none"
-        )
+    for name in names:
+        if not is_testable(name):
+            raise EvaluationError(
+                f"{name} has no test of sacrebleu's; choose other --metrics, or take --test none"
+            )
     targets = [direction.target for direction in directions]
-    metrics = metrics_named(names, targets)
+    metrics, _ = choose_metrics([METRICS[name] for name in names], targets)
     for name in names:
         if name not in [metric.name for metric in metrics]:
             raise EvaluationError(
@@ -60,7 +65,7 @@ def run_tests(
 
 
 def compare_files(
-    files: Sequence[ScoringJob], metrics: Sequence[Metric], test: str, samples: int
+    files: Sequence[ScoringJob], metrics: Sequence[SacrebleuMetric], test: str, samples: int
 ) -> Dict[str, PairedScores]:
     """The paired test of one direction by each metric that can score its target language; the first file is the baseline's."""
     texts = [job.read() for job in files]
@@ -87,7 +92,7 @@ def _check(
 def _significance(systems: Sequence[System], scores: PairedScores) -> Dict[str, Significance]:
     return {
         system.name: Significance(
-            paired.p_value, scores.verdict(number) if number else "", paired.mean, paired.interval
+            paired.p_value, scores.outcome(number) if number else "", paired.mean, paired.interval
         )
         for number, (system, paired) in enumerate(zip(systems, scores.systems, strict=True))
     }

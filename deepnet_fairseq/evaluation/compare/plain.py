@@ -1,15 +1,20 @@
 """Hypotheses of any other system, one file per direction, scored with the baseline's references and metrics."""
 
 from dataclasses import replace
-from typing import Dict, List, Sequence
+from typing import Dict, Sequence
 
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.compare.common import add_signature
 from deepnet_fairseq.evaluation.compare.systems import System, direction_of, job_of
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file
-from deepnet_fairseq.evaluation.score.config import EvaluationConfig
-from deepnet_fairseq.evaluation.score.job import ScoringJob
-from deepnet_fairseq.evaluation.score.metrics import COMET, Metric, MetricScore, choose_metrics
+from deepnet_fairseq.evaluation.score.metrics import (
+    METRICS,
+    Metric,
+    MetricScore,
+    choose_metrics,
+    is_testable,
+)
+from deepnet_fairseq.evaluation.score.score import ScoringJob, score_texts
 from deepnet_fairseq.parallel import Jobs
 
 
@@ -34,8 +39,9 @@ def score_plain(system: System, baseline: System, jobs: Jobs) -> None:
     files = {result.direction: job_of(system, baseline, result) for result in there}
     for job in files.values():
         job.count()
-    metrics = metrics_named(
-        [m for m in baseline.signatures if m != COMET], [result.target for result in there]
+    metrics, _ = choose_metrics(
+        [METRICS[name] for name in baseline.signatures if is_testable(name)],
+        [result.target for result in there],
     )
     scored = jobs.run(
         score_files, {name: (job, metrics) for name, job in files.items()}, f"scoring {system.name}"
@@ -57,21 +63,7 @@ def score_plain(system: System, baseline: System, jobs: Jobs) -> None:
             add_signature(system.signatures, metric, score.signature, result.target)
 
 
-def metrics_named(names: Sequence[str], targets: Sequence[str]) -> List[Metric]:
-    """sacrebleu's metrics of these names that can score some of the languages."""
-    # one at a time: beside BLEU, BLEU-lang would be left out where the two are equal
-    return [
-        metric
-        for name in names
-        for metric in choose_metrics(EvaluationConfig(metrics=[name]), targets)[0]
-    ]
-
-
 def score_files(files: ScoringJob, metrics: Sequence[Metric]) -> Dict[str, MetricScore]:
-    """Every metric's score that there is for the target language."""
+    """Return the scores of one test set by all metrics that can score its target language."""
     _, hypotheses, references = files.read()
-    return {
-        m.name: m.score(hypotheses, references, files.target)
-        for m in metrics
-        if not m.missing(files.target)
-    }
+    return score_texts(hypotheses, references, files.target, metrics)

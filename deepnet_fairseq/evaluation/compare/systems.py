@@ -8,7 +8,7 @@ from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file
 from deepnet_fairseq.evaluation.report.report import JSON_NAME, DirectionResult, read_report
-from deepnet_fairseq.evaluation.score.job import ScoringJob
+from deepnet_fairseq.evaluation.score.score import ScoringJob
 
 Signatures = Dict[
     str, Dict[str, List[str]]

@@ -11,9 +11,8 @@ from deepnet_fairseq.evaluation.report.examples import TranslatedFile, pick_exam
 from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.report import DirectionResult, Report
 from deepnet_fairseq.evaluation.score.config import EvaluationConfig
-from deepnet_fairseq.evaluation.score.job import ScoringJob
 from deepnet_fairseq.evaluation.score.published_scores import against, load_published
-from deepnet_fairseq.evaluation.score.score import Scored, plan_scoring, score_all
+from deepnet_fairseq.evaluation.score.score import Scored, ScoringJob, plan_scoring, score_all
 from deepnet_fairseq.languages import Pair, sort_pair
 
 
@@ -109,7 +108,7 @@ def check_scoring(config: EvaluationConfig, directions: Sequence[Direction]) -> 
                 f"reference_scores {config.reference_scores} has none of the directions; leave it out"
             )
     plan = plan_scoring(config, [direction.target for direction in directions])
-    if not plan.metrics and plan.comet is None:
+    if not plan.metrics:
         raise EvaluationError(
             f"none of the metrics can be computed: {'; '.join(f'{name}: {why}' for name, why in plan.left_out.items())}"
         )
@@ -145,9 +144,9 @@ def _result(
         resource=resource_class(training, config.high_resource, config.medium_resource),
         lines=scored.lines,
         scores={metric: score.value for metric, score in scored.scores.items()},
-        shuffled_bleu=scored.dependence.shuffled_bleu,
-        distinct=scored.dependence.distinct,
-        ignores_source=scored.dependence.ignores_source,
+        shuffled_bleu=scored.source_use.shuffled_bleu,
+        distinct=scored.source_use.distinct,
+        ignores_source=scored.source_use.ignores_source,
         references_sha256=scored.references_sha256,
         off_target=scored.off_target,
         off_target_references=scored.off_target_references,

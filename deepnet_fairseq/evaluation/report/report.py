@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.evaluation.score.published_scores import AgainstReference
 from deepnet_fairseq.io import write_text
 
 JSON_NAME = "scores.json"
@@ -49,24 +50,6 @@ class Mean:
     name: str  # X→en, en→X, all supervised, zero-shot, newstest2014, X→en low …
     directions: int
     scores: Dict[str, float]
-
-
-@dataclass
-class AgainstReference:
-    """How many directions beat a published system."""
-
-    system: str
-    source: str  # where the published scores stand
-    metric: str  # the metric that both have, such as BLEU
-    scores: Dict[str, float]  # the published ones, by direction
-    wins: int
-    ties: int
-    losses: int
-
-    @property
-    def win_ratio(self) -> float:
-        """The share of directions that beat the reference, in per cent (Zhang et al. 2020, arXiv 2004.11867, section 5)."""
-        return 100 * self.wins / (self.wins + self.ties + self.losses)
 
 
 @dataclass

@@ -1,45 +1,74 @@
-"""sacrebleu's metrics by the names that a config lists, and what keeps one of them from being computed."""
+"""The metrics that a config can list, by name: how each is computed, and what it needs.
 
+Nothing is downloaded. A metric whose model or package is missing is skipped, with a line that says
+how to install it.
+"""
+
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from types import MappingProxyType
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from sacrebleu import utils
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric as Scorer
+from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS, TokenizerSPM
+from sentencepiece import SentencePieceProcessor
 
 from deepnet_fairseq.data.language_identification import base_language
-from deepnet_fairseq.evaluation.score.config import EvaluationConfig
-from deepnet_fairseq.evaluation.score.spbleu import find_model, spbleu, what_is_wrong
+from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.evaluation.score.comet import CometFailure, Texts, find_comet
+from deepnet_fairseq.io import sha256_of
 
-COMET = "COMET"  # scores all test sets in one run of another program, see comet.py
-# The paper's OPUS-100 figures take it for every target language, Chinese and Japanese included.
+logger = logging.getLogger(__name__)
+
+# The paper's OPUS-100 figures use it for every target language, Chinese and Japanese included.
 PAPERS_TOKENIZER = "13a"
-# sacrebleu chooses tokenisers by codes of two letters.
+# sacrebleu chooses tokenizers by two-letter codes.
 TWO_LETTERS = {"zho": "zh", "chi": "zh", "cmn": "zh", "jpn": "ja", "kor": "ko"}
+FLORES200 = SPM_MODELS["flores200"]
+# Of the published model (4,852,054 bytes), as its copies on the Hugging Face hub state it
+# (flores200_sacrebleu_tokenizer_spm.model).
+FLORES200_SHA256 = "14bb8dfb35c0ffdea7bc01e56cea38b9e3d5efcdcb9c251d6b40538e1aab555a"
 
 
 @dataclass(frozen=True)
 class MetricScore:
-    """One metric's score of one test set, from 0 to 100, with what it takes to get the same again."""
+    """The score of one test set, from 0 to 100, and the signature that reproduces it."""
 
     value: float
     signature: str
 
 
-class Metric(ABC):
-    """One of sacrebleu's metrics. It is handed to worker processes, so it holds no model."""
+@dataclass(frozen=True)
+class Metric:
+    """What all metrics share. It is sent to worker processes, so it holds no loaded model.
+
+    Args:
+        name: as configs and reports write it.
+        model: the model file that the config names; "" is the default, or no model at all.
+    """
 
     name: str
+    model: str = ""
+
+    def check_model(self) -> None:
+        """Raise EvaluationError if the config names a model that cannot be used."""
+
+    def missing(self, target: str) -> str:
+        """Return what scoring a target language lacks and how to get it, in one line, or ""."""
+        return ""
+
+
+class SacrebleuMetric(Metric, ABC):
+    """A metric that sacrebleu computes, one test set at a time."""
 
     @abstractmethod
     def scorer(self, target: str) -> Scorer:
-        """sacrebleu's object that scores translations into that language."""
-
-    def missing(self, target: str) -> str:
-        """Why translations into that language cannot be scored and what to do, in one line, or nothing."""
-        return ""
+        """Return sacrebleu's object that scores translations into a language."""
 
     def score(
         self, hypotheses: Sequence[str], references: Sequence[str], target: str
@@ -50,73 +79,187 @@ class Metric(ABC):
         return MetricScore(value, str(scorer.get_signature()))
 
 
-class Bleu(Metric):
-    """The paper's: every target tokenised with 13a."""
-
-    name = "BLEU"
+class PapersBleu(SacrebleuMetric):
+    """BLEU as the paper computes it: 13a tokenizes every target language."""
 
     def scorer(self, target: str) -> Scorer:
+        """Return the same object for every language."""
         return papers_bleu()
 
 
-class LanguageBleu(Metric):
-    """BLEU with the tokeniser that sacrebleu chooses for the target: zh, ja-mecab, ko-mecab, or else 13a."""
-
-    name = "BLEU-lang"
+class LanguageBleu(SacrebleuMetric):
+    """BLEU with sacrebleu's tokenizer for the target: zh, ja-mecab, ko-mecab, or else 13a."""
 
     def scorer(self, target: str) -> Scorer:
-        return _bleu_of_language(_two_letters(target))
+        """Return the object for the language's tokenizer."""
+        return bleu_of_language(_two_letters(target))
 
     def missing(self, target: str) -> str:
+        """Return which tokenizer's package is missing and how to install it, in one line, or ""."""
         try:
             self.scorer(target)
-        except (
-            ImportError,
-            RuntimeError,
-            AssertionError,
-        ) as error:  # no MeCab, a broken one, one with other dictionaries
-            reason = (
-                str(error).strip().partition("\n")[0].rstrip(".") or "MeCab has a user dictionary"
-            )
+        # no MeCab, a broken one, one with other dictionaries
+        except (ImportError, RuntimeError, AssertionError) as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            reason = reason or "MeCab has a user dictionary"
             return f'{reason}: pip install "sacrebleu[{_two_letters(target)}]"'
         return ""
 
 
-class Chrf(Metric):
-    """chrF (Popović 2015), or with words chrF++ (Popović 2017)."""
-
-    def __init__(self, name: str, word_order: int) -> None:
-        self.name, self.word_order = name, word_order
+class Chrf(SacrebleuMetric):
+    """chrF (Popović 2015)."""
 
     def scorer(self, target: str) -> Scorer:
-        return CHRF(word_order=self.word_order)
+        """Return a new object; chrF is the same for every language."""
+        return CHRF()
 
 
-class SpBleu(Metric):
-    """BLEU of the pieces that FLORES-200's SentencePiece model makes."""
-
-    name = "spBLEU"
-
-    def __init__(self, model: Path) -> None:
-        self.model = model
+class ChrfPlusPlus(SacrebleuMetric):
+    """chrF++ (Popović 2017): chrF with words and their bigrams."""
 
     def scorer(self, target: str) -> Scorer:
-        return spbleu(self.model)
+        """Return a new object; chrF++ is the same for every language."""
+        return CHRF(word_order=2)
+
+
+class SpBleu(SacrebleuMetric):
+    """BLEU of SentencePiece pieces, one model for 200 languages (NLLB Team 2022, arXiv 2207.04672).
+
+    sacrebleu's tokenizer flores200 downloads a missing model; here it is only read from a file.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The named model, or the place where sacrebleu keeps it, whether or not it is there."""
+        default = Path(utils.SACREBLEU_DIR, "models", Path(FLORES200["url"]).name)
+        return Path(self.model) if self.model else default
+
+    def scorer(self, target: str) -> Scorer:
+        """Return the same object for every language."""
+        return _spbleu(self.path)
+
+    def check_model(self) -> None:
+        """Raise EvaluationError for a named file that is no model; warn of an unpublished one."""
+        problem = self.missing("")
+        if problem and self.model:
+            raise EvaluationError(f"flores200_model: {problem}")
+        if not problem and sha256_of(self.path) != FLORES200_SHA256:
+            logger.warning(
+                "warning: %s is not the flores200 model that %s leads to; its spBLEU cannot be "
+                "compared with published scores",
+                self.path,
+                FLORES200["url"],
+            )
 
     def missing(self, target: str) -> str:
-        return what_is_wrong(self.model)
+        """Return why the model cannot be used and how to get it, in one line, or ""."""
+        # Reports are shown to others, so they do not name a home folder.
+        place = str(self.path).replace(str(Path.home()), "~", 1)
+        get = f"get it with: curl -L --create-dirs -o {place} {FLORES200['url']}"
+        if not self.path.is_file():
+            return f"the SentencePiece model {place} is not there; {get}"
+        try:
+            _spbleu(self.path)
+        except (OSError, RuntimeError):
+            return f"{place} is not a SentencePiece model; {get}"
+        return ""
 
 
-# One object each, so that a sentence is tokenised once for all that is measured with it; force: no warnings about text that looks
-# tokenised, as some of OPUS-100's does.
+class Comet(Metric):
+    """COMET (Rei et al. 2022), which scores all test sets in one run of another program."""
+
+    def check_model(self) -> None:
+        """Raise EvaluationError for a named checkpoint or program that does not exist."""
+        find_comet(self.model)
+
+    def missing(self, target: str) -> str:
+        """Return whether program or checkpoint is missing and how to get it, in one line, or ""."""
+        return find_comet(self.model)[1]
+
+    def score_all(self, test_sets: Iterable[Tuple[str, Texts]]) -> Dict[str, MetricScore]:
+        """Score test sets by name. Raises CometFailure if the program fails."""
+        program, problem = find_comet(self.model)
+        if program is None:
+            raise CometFailure(problem)
+        signature = program.signature()
+        scores = program.score(test_sets)
+        return {name: MetricScore(score, signature) for name, score in scores.items()}
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            PapersBleu("BLEU"),
+            LanguageBleu("BLEU-lang"),
+            Chrf("chrF"),
+            ChrfPlusPlus("chrF++"),
+            SpBleu("spBLEU"),
+            Comet("COMET"),
+        )
+    }
+)
+
+
+def choose_metrics(
+    metrics: Sequence[Metric], targets: Sequence[str], drop_duplicates: bool = False
+) -> Tuple[List[Metric], Dict[str, str]]:
+    """Return the metrics that can score at least one of the target languages, and what is skipped.
+
+    What is skipped has its reason and remedy in one line. Its key is the metric's name if the
+    reason is the same for all targets, else such as "BLEU-lang (ja)".
+
+    Args:
+        metrics: the requested ones.
+        targets: the languages of the hypotheses.
+        drop_duplicates: skip BLEU-lang where it equals BLEU and both are requested.
+
+    Raises:
+        EvaluationError: the config names a model that cannot be used.
+    """
+    chosen: List[Metric] = []
+    left_out: Dict[str, str] = {}
+    for metric in metrics:
+        metric.check_model()
+        missing = {target: metric.missing(target) for target in sorted(set(targets))}
+        scored = [target for target, problem in missing.items() if not problem]
+        if not scored and len(set(missing.values())) == 1:
+            left_out[metric.name] = next(iter(missing.values()))
+            continue
+        left_out.update({f"{metric.name} ({t})": line for t, line in missing.items() if line})
+        duplicate = drop_duplicates and METRICS["BLEU"] in metrics and _is_papers(metric, scored)
+        if scored and duplicate:
+            left_out[metric.name] = (
+                "the same as BLEU: no target language is tokenised with anything but "
+                f"{PAPERS_TOKENIZER} here"
+            )
+        elif scored:
+            chosen.append(metric)
+    return chosen, left_out
+
+
+def is_testable(name: str) -> bool:
+    """Tell whether sacrebleu computes the metric of that name, so that its tests apply."""
+    return isinstance(METRICS.get(name), SacrebleuMetric)
+
+
+def _is_papers(metric: Metric, targets: Sequence[str]) -> bool:
+    return isinstance(metric, LanguageBleu) and all(
+        metric.scorer(target) is papers_bleu() for target in targets
+    )
+
+
+# Scorers are shared, so that a sentence is tokenized once for all that is measured with it. force:
+# no warnings about text that looks tokenized, as some of OPUS-100's does.
 @cache
 def papers_bleu() -> BLEU:
-    """sacrebleu's BLEU as the paper takes it."""
+    """Return sacrebleu's BLEU as the paper uses it."""
     return BLEU(tokenize=PAPERS_TOKENIZER, force=True)
 
 
 @cache
-def _bleu_of_language(language: str) -> BLEU:
+def bleu_of_language(language: str) -> BLEU:
+    """Return sacrebleu's BLEU for a language; it is `papers_bleu()` if the tokenizer is 13a."""
     scorer = BLEU(trg_lang=language, force=True)
     return papers_bleu() if scorer.tokenizer_signature == PAPERS_TOKENIZER else scorer
 
@@ -126,49 +269,17 @@ def _two_letters(target: str) -> str:
     return TWO_LETTERS.get(language, language)
 
 
-def choose_metrics(
-    config: EvaluationConfig, targets: Sequence[str]
-) -> Tuple[List[Metric], Dict[str, str]]:
-    """The config's metrics of sacrebleu that can score at least one target language, and what is left out: why, and how to get it.
+class _LocalTokenizer(TokenizerSPM):
+    """sacrebleu's flores200 with a given model; its own constructor may download one."""
 
-    A metric that lacks something for all targets is left out under its name, for some of them as "BLEU-lang (ja)". Raises EvaluationError
-    if flores200_model names a file that is no SentencePiece model.
-    """
-    chosen: List[Metric] = []
-    left_out: Dict[str, str] = {}
-    for name in config.metrics:
-        if name == COMET:
-            continue
-        metric = _create(name, config)
-        missing = {target: metric.missing(target) for target in sorted(set(targets))}
-        scored = [target for target, line in missing.items() if not line]
-        if not scored and len(set(missing.values())) == 1:
-            left_out[name] = next(iter(missing.values()))
-            continue
-        left_out.update({f"{name} ({target})": line for target, line in missing.items() if line})
-        if (
-            isinstance(metric, LanguageBleu)
-            and Bleu.name in config.metrics
-            and _equals_papers(metric, scored)
-        ):
-            left_out[name] = (
-                f"the same as BLEU: no target language is tokenised with anything but {PAPERS_TOKENIZER} here"
-            )
-        elif scored:
-            chosen.append(metric)
-    return chosen, left_out
+    def __init__(self, model: Path) -> None:
+        self.name = FLORES200["signature"]
+        self.sp = SentencePieceProcessor(model_file=str(model))
 
 
-def _equals_papers(metric: LanguageBleu, targets: Sequence[str]) -> bool:
-    return bool(targets) and all(metric.scorer(target) is papers_bleu() for target in targets)
-
-
-def _create(name: str, config: EvaluationConfig) -> Metric:
-    if name == SpBleu.name:
-        return SpBleu(find_model(config.flores200_model))
-    return {
-        "BLEU": Bleu(),
-        "BLEU-lang": LanguageBleu(),
-        "chrF": Chrf("chrF", 0),
-        "chrF++": Chrf("chrF++", 2),
-    }[name]
+@cache
+def _spbleu(model: Path) -> BLEU:
+    scorer = BLEU(force=True)
+    scorer.tokenizer = _LocalTokenizer(model)
+    scorer.tokenizer_signature = scorer.tokenizer.signature()
+    return scorer

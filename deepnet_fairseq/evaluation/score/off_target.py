@@ -1,4 +1,4 @@
-"""How many translations are in another language than they should be: the usual failure of zero-shot translation."""
+"""Off-target output, the usual failure of zero-shot translation: text in another language."""
 
 from functools import lru_cache
 from typing import Optional, Sequence
@@ -13,7 +13,7 @@ from deepnet_fairseq.data.language_identification import (
 from deepnet_fairseq.errors import DataError
 
 NAME = "off-target"  # in what is left out
-CONFIDENCE = 0.5  # of the identifier, from which its answer counts
+CONFIDENCE = 0.5  # of the identifier; less confident answers do not count
 NO_LANGUAGE = "zxx"  # ISO 639-3's code for numbers, addresses and the like
 NOT_ANOTHER_LANGUAGE = (UNDETERMINED, NO_LANGUAGE)
 
@@ -21,30 +21,33 @@ NOT_ANOTHER_LANGUAGE = (UNDETERMINED, NO_LANGUAGE)
 def off_target_rate(
     sentences: Sequence[str], target: str, identifier: Identifier
 ) -> Optional[float]:
-    """The percentage of all sentences that are surely in another language; None if the identifier doesn't know the target language.
+    """Return the percentage of sentences that are surely in another language than the target.
 
-    Sentences that are empty, undetermined or in no language count among all, but not as another language: the rate is a lower bound, and
-    systems that translate the same test set divide by the same number. Members of a macrolanguage are one language, see
-    data.language_identification.
+    Sentences that are empty, undetermined or in no language count as sentences, but not as another
+    language. So the rate is a lower bound, and has the same denominator for every system. Members
+    of a macrolanguage are one language; see data.language_identification.
+
+    Returns:
+        The percentage, or None if the identifier does not know the target language.
     """
     if not identifier.knows(target):
         return None
-    found = identifier.identify([sentence for sentence in sentences if sentence.strip()])
+    languages = identifier.identify([sentence for sentence in sentences if sentence.strip()])
     wrong = sum(
         language not in NOT_ANOTHER_LANGUAGE and not same_language(language, target)
-        for language in found
+        for language in languages
     )
     return 100 * wrong / len(sentences)
 
 
 @lru_cache(maxsize=1)
 def load_identifier() -> Identifier:
-    """The identifier, loaded once per process. Raises DataError when its package is missing."""
+    """Load the identifier, once per process. Raises DataError if its package is missing."""
     return Identifier(CONFIDENCE)
 
 
-def what_is_wrong() -> str:
-    """Why languages cannot be identified and what to do, in one line, or nothing."""
+def find_problem() -> str:
+    """Return why languages cannot be identified and what to do, in one line, or ""."""
     try:
         check_installed()
     except DataError:

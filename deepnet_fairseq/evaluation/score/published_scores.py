@@ -1,17 +1,18 @@
-"""A system's published scores per direction, and how many directions beat them: the win ratio of Zhang et al. 2020.
+"""Published scores of a system per direction, and the win ratio of Zhang et al. 2020 against them.
 
-Such scores are a TSV file: a head with the column `direction` and one column per system (a column `kind` is passed over), then a line per
-direction, empty where a system has no score. Lines that begin with `#` may give `# source:`, where the scores stand, and `# metric:`.
-`published/` holds the ones that come with the package. Another run's scores.json does as well.
+Such scores are a TSV file: a header with the column `direction` and one column per system (a column
+`kind` is ignored), then one line per direction, where a cell is empty if a system has no score.
+Lines that begin with `#` may give `# source:`, where the scores were published, and `# metric:`.
+`published/` holds those that the package ships. The scores.json of another run works as well.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.report.report import AgainstReference, read_report
 from deepnet_fairseq.io import read_lines
 
 SHIPPED = Path(__file__).parent / "published"
@@ -21,21 +22,41 @@ MAIN_METRIC = "BLEU"
 
 @dataclass(frozen=True)
 class Published:
-    """One system's scores."""
+    """The scores of one system."""
 
     system: str
-    source: str  # where they stand
+    source: str  # where they were published
     metric: str
     scores: Dict[str, float]  # by direction: de-en
-    decimals: Optional[int] = (
-        None  # digits after the point that were published; None: as exact as ours
-    )
+    decimals: Optional[int] = None  # published digits after the point; None: as exact as ours
+
+
+@dataclass
+class AgainstReference:
+    """How many directions beat a published system."""
+
+    system: str
+    source: str  # where its scores were published
+    metric: str  # the metric that both have, such as BLEU
+    scores: Dict[str, float]  # the published ones, by direction
+    wins: int
+    ties: int
+    losses: int
+
+    @property
+    def win_ratio(self) -> float:
+        """The percentage of directions that beat the reference.
+
+        It is defined in section 5 of Zhang et al. 2020, arXiv 2004.11867.
+        """
+        return 100 * self.wins / (self.wins + self.ties + self.losses)
 
 
 def load_published(name_or_path: str, system: str) -> Published:
-    """Return a system's scores from the file of that name in published/, a TSV file, or a run's scores.json.
+    """Return a system's scores from the file of that name in published/, a TSV file or scores.json.
 
-    Raises EvaluationError if there is no such file or system, or a line of it can't be read.
+    Raises:
+        EvaluationError: there is no such file or system, or a line of it cannot be read.
     """
     shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.tsv"))}
     path = shipped.get(name_or_path, Path(name_or_path))
@@ -47,17 +68,19 @@ def load_published(name_or_path: str, system: str) -> Published:
 
 
 def against(published: Published, ours: Mapping[str, float]) -> AgainstReference:
-    """Count the directions in which ours, rounded as the published ones are, is above, equal to or below them.
+    """Count the directions in which our scores, rounded as the published ones, are higher or equal.
 
-    Only directions that both have count, and a tie is no win. Raises EvaluationError if there are none.
+    Only directions that both have count, and a tie is no win.
+
+    Raises:
+        EvaluationError: no direction is in both.
     """
-    theirs = {
-        direction: score for direction, score in published.scores.items() if direction in ours
-    }
+    theirs = {name: score for name, score in published.scores.items() if name in ours}
     if not theirs:
         own, known = (", ".join(list(names)[:5]) for names in (ours, published.scores))
         raise EvaluationError(
-            f"{published.source} has no {published.metric} of {published.system} for any direction of ours ({own} …), only for {known} …"
+            f"{published.source} has no {published.metric} of {published.system} for any direction "
+            f"of ours ({own} …), only for {known} …"
         )
     differences = [
         _as_published(ours[direction], published.decimals) - score
@@ -79,52 +102,55 @@ def _as_published(score: float, decimals: Optional[int]) -> float:
 
 
 def _from_run(path: Path, system: str) -> Published:
-    report = read_report(path)
-    if system != report.name:
-        raise EvaluationError(_unknown_system(path, system, [report.name]))
-    own = [result for result in report.directions if not result.test_set]
-    scores = {
-        result.direction: result.scores[MAIN_METRIC]
-        for result in own
-        if MAIN_METRIC in result.scores
-    }
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        name, scores = str(report["name"]), {}
+        for row in report["directions"]:
+            if not row.get("test_set") and MAIN_METRIC in row["scores"]:
+                scores[row["direction"]] = float(row["scores"][MAIN_METRIC])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise EvaluationError(
+            f"{path} holds no scores of this version; run scripts/evaluate.sh again ({error})"
+        ) from error
+    if system != name:
+        raise EvaluationError(_unknown_system(path, system, [name]))
     return Published(system, str(path), MAIN_METRIC, scores)
 
 
 def _from_table(path: Path, system: str) -> Published:
     facts, rows = _read_table(path)
-    number, head = rows[0] if rows else (1, [])
-    if DIRECTION not in head:
+    number, header = rows[0] if rows else (1, [])
+    if DIRECTION not in header:
+        columns = ", ".join(map(repr, header)) or "none"
         raise EvaluationError(
-            f"{path}, line {number}: the head has no column {DIRECTION!r}, only {', '.join(map(repr, head)) or 'none'}"
+            f"{path}, line {number}: the head has no column {DIRECTION!r}, only {columns}"
         )
-    systems = [name for name in head if name not in (DIRECTION, KIND)]
+    systems = [name for name in header if name not in (DIRECTION, KIND)]
     if system not in systems:
         raise EvaluationError(_unknown_system(path, system, systems))
     scores: Dict[str, float] = {}
     decimals = 0
     for number, cells in rows[1:]:
-        if len(cells) != len(head):
-            raise EvaluationError(
-                f"{path}, line {number}: {len(cells)} columns, but the head has {len(head)}"
-            )
-        direction, score = cells[head.index(DIRECTION)], cells[head.index(system)].strip()
+        line = f"{path}, line {number}"
+        if len(cells) != len(header):
+            raise EvaluationError(f"{line}: {len(cells)} columns, but the head has {len(header)}")
+        direction, score = cells[header.index(DIRECTION)], cells[header.index(system)].strip()
         if direction in scores:
-            raise EvaluationError(f"{path}, line {number}: {direction} stands there twice")
+            raise EvaluationError(f"{line}: {direction} occurs twice")
         if score and not re.fullmatch(r"-?\d+(\.\d+)?", score):
             raise EvaluationError(
-                f"{path}, line {number}: {score!r} is no score of {system}; write a number such as 31.4, or nothing"
+                f"{line}: {score!r} is no score of {system}; write a number such as 31.4, or "
+                "nothing"
             )
         if score:
             scores[direction] = float(score)
             decimals = max(decimals, len(score.partition(".")[2]))  # 39 may stand for 39.0
-    return Published(
-        system, facts.get("source", str(path)), facts.get("metric", MAIN_METRIC), scores, decimals
-    )
+    source, metric = facts.get("source", str(path)), facts.get("metric", MAIN_METRIC)
+    return Published(system, source, metric, scores, decimals)
 
 
 def _read_table(path: Path) -> Tuple[Dict[str, str], List[Tuple[int, List[str]]]]:
-    """What the comments say by key, and every other line, split at its tabs, with its number."""
+    """Return what the comments state, by key, and all other lines: their numbers and cells."""
     facts: Dict[str, str] = {}
     rows = []
     for number, line in enumerate(read_lines(path), start=1):

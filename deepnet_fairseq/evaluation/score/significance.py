@@ -1,4 +1,4 @@
-"""Whether one system's score differs from another's by more than chance: sacrebleu's paired tests, unchanged."""
+"""sacrebleu's paired tests: is the difference of two systems' scores more than chance?"""
 
 from dataclasses import dataclass
 from typing import List, Optional, Sequence
@@ -19,27 +19,27 @@ BETTER, WORSE, UNDECIDED = "better", "worse", "no significant difference"
 
 @dataclass(frozen=True)
 class PairedScore:
-    """One system's score. The randomisation has no mean and interval, the baseline no p."""
+    """The score of one system. The randomisation has no mean and interval, the baseline no p."""
 
     score: float
-    p_value: Optional[float] = (
-        None  # how likely so large a difference from the baseline is if the two don't differ
-    )
+    # The probability of so large a difference from the baseline if the two do not differ.
+    p_value: Optional[float] = None
     mean: Optional[float] = None  # over the bootstrap's samples
     interval: Optional[float] = None  # 95 % of the samples lie within mean ± this
 
 
 @dataclass(frozen=True)
 class PairedScores:
-    """Several systems on one test set in one metric, the baseline first."""
+    """The scores of several systems on one test set in one metric, the baseline first."""
 
     systems: List[PairedScore]
     signature: str  # sacrebleu's, with test, samples and seed
 
-    def verdict(self, index: int) -> str:
-        """Whether the system of that index is BETTER or WORSE than the baseline, or UNDECIDED."""
+    def outcome(self, index: int) -> str:
+        """Return whether a system is BETTER or WORSE than the baseline, or UNDECIDED."""
         tested, difference = self.systems[index], self.systems[index].score - self.systems[0].score
-        # sacrebleu gives equal hypotheses the smallest p that there is: no sample's difference is above theirs, zero.
+        # sacrebleu gives equal hypotheses the smallest p possible: no sample's difference is above
+        # theirs, which is zero.
         if tested.p_value is None or tested.p_value >= LEVEL or difference == 0:
             return UNDECIDED
         return BETTER if difference > 0 else WORSE
@@ -52,15 +52,26 @@ def paired_test(
     test: str,
     samples: int = 0,
 ) -> PairedScores:
-    """Test each system's hypotheses against those of the first one; samples 0 are sacrebleu's default.
+    """Test the hypotheses of each system against those of the first one.
 
-    As sacrebleu's command line does, $SACREBLEU_SEED sets the seed; the same seed gives the same numbers. Raises EvaluationError unless all
-    have a line for every reference.
+    As for sacrebleu's command line, $SACREBLEU_SEED sets the seed; the same seed gives the same
+    numbers.
+
+    Args:
+        systems: the hypotheses of each system, the baseline first.
+        references: one per hypothesis.
+        metric: sacrebleu's object.
+        test: one of TESTS.
+        samples: 0 is sacrebleu's default.
+
+    Raises:
+        EvaluationError: a system does not have one line per reference.
     """
     for hypotheses in systems:
         if len(hypotheses) != len(references) or not references:
             raise EvaluationError(
-                f"{len(hypotheses)} hypotheses for {len(references)} references; there must be one each, and at least one"
+                f"{len(hypotheses)} hypotheses for {len(references)} references; there must be "
+                "one each, and at least one"
             )
     named = [(str(number), hypotheses) for number, hypotheses in enumerate(systems)]
     signatures, scores = PairedTest(
@@ -75,5 +86,5 @@ def paired_test(
 
 
 def _number(value: Optional[float]) -> Optional[float]:
-    """A float that JSON takes: sacrebleu's are numpy's."""
+    """Return a float that JSON can hold: sacrebleu's are numpy's."""
     return None if value is None else float(value)

@@ -52,4 +52,4 @@ def no_mecab(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if neither MeCab were installed."""
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.MeCab", None)
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ko_mecab.MeCab", None)
-    metrics._bleu_of_language.cache_clear()
+    metrics.bleu_of_language.cache_clear()

@@ -1,4 +1,4 @@
-"""COMET: one run of the user's comet-score for all test sets, never a download, and never a crash of the rest."""
+"""COMET: one run of the user's comet-score for all test sets, no download, no crash of the rest."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,8 @@ from support.comet_stub import calls_of, install_stub, overlap, write_program
 from support.odd_text import HYPOTHESES, REFERENCES, write_job
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.score.comet import Comet, CometFailure, find_comet
+from deepnet_fairseq.evaluation.score.comet import CometFailure, CometProgram, find_comet
+from deepnet_fairseq.evaluation.score.metrics import Comet
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def test_all_test_sets_are_scored_with_one_load_of_the_model(
         "de-en": write_job(tmp_path / "two", "en", HYPOTHESES[:5], REFERENCES[:5]),
         "en-zh": write_job(tmp_path / "three", "zh", REFERENCES[3:4], REFERENCES[3:4]),
     }
-    comet, line = find_comet(str(checkpoint))
-    found = comet.score(jobs)
-    assert line == "" and list(found) == list(jobs)
+    comet = Comet("COMET", str(checkpoint))
+    found = comet.score_all((name, job.read()) for name, job in jobs.items())
+    assert comet.missing("de") == "" and list(found) == list(jobs)
     lines = [overlap(*pair) for pair in zip(HYPOTHESES, REFERENCES, strict=True)]
     assert [found[name].value for name in jobs] == pytest.approx(
         [100 * fmean(lines), 100 * fmean(lines[:5]), 100], abs=1e-9
@@ -58,7 +59,8 @@ def test_a_carriage_return_within_a_sentence_moves_no_line(
         "a": write_job(tmp_path / "a", "de", ["one\rtwo", "three"], ["one\rtwo", "three"]),
         "b": write_job(tmp_path / "b", "de"),
     }
-    assert find_comet(str(checkpoint))[0].score(jobs)["a"].value == 100
+    program, _ = find_comet(str(checkpoint))
+    assert program.score((name, job.read()) for name, job in jobs.items())["a"] == 100
 
 
 def test_a_model_of_the_hubs_cache_is_named_as_the_hub_names_it(tmp_path: Path, stub: Path) -> None:
@@ -73,13 +75,15 @@ def test_a_model_of_the_hubs_cache_is_named_as_the_hub_names_it(tmp_path: Path, 
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"")
     assert (
-        Comet(str(stub), checkpoint).signature().startswith("model:XCOMET-XL|sha256:e3b0c44298fc|")
+        CometProgram(str(stub), checkpoint)
+        .signature()
+        .startswith("model:XCOMET-XL|sha256:e3b0c44298fc|")
     )
 
 
 def test_an_unknown_version_is_said_to_be_unknown(tmp_path: Path, checkpoint: Path) -> None:
     assert (
-        Comet(str(tmp_path / "nowhere" / "comet-score"), checkpoint)
+        CometProgram(str(tmp_path / "nowhere" / "comet-score"), checkpoint)
         .signature()
         .endswith("|version:unknown")
     )
@@ -93,7 +97,8 @@ def test_without_the_program_comet_is_left_out(
     comet, line = find_comet(str(checkpoint))
     assert comet is None
     assert line.startswith(
-        "needs the program comet-score; install unbabel-comet in an environment of its own and set COMET_SCORE"
+        "needs the program comet-score; install unbabel-comet in an environment of its own "
+        "and set COMET_SCORE"
     )
 
 
@@ -112,7 +117,7 @@ def test_the_program_is_found_on_the_path(
 ) -> None:
     monkeypatch.delenv("COMET_SCORE")
     monkeypatch.setenv("PATH", str(stub.parent))
-    assert find_comet(str(checkpoint)) == (Comet(str(stub), checkpoint), "")
+    assert find_comet(str(checkpoint)) == (CometProgram(str(stub), checkpoint), "")
 
 
 @pytest.mark.parametrize("name", ["Unbabel/wmt22-comet-da", "missing.ckpt", "weights.bin"])
@@ -137,7 +142,10 @@ def test_a_named_program_that_is_none_is_an_error(
         find_comet(str(checkpoint))
 
 
-TRACEBACK = 'echo "Traceback:\n  File x\ntorch.OutOfMemoryError: CUDA out of memory\n  see the manual" >&2; exit 1'
+TRACEBACK = (
+    'echo "Traceback:\n  File x\ntorch.OutOfMemoryError: CUDA out of memory\n  see the manual" '
+    ">&2; exit 1"
+)
 WRITES = 'while [ "$1" != --to_json ]; do shift; done; printf "%s" \'{}\' > "$2"'
 NAN = '{"h": [' + ", ".join(['{"COMET": NaN}'] * len(HYPOTHESES)) + "]}"
 FAILURES = {
@@ -165,16 +173,16 @@ FAILURES = {
 def test_a_failure_is_named_in_one_line(
     script: str, message: str, tmp_path: Path, checkpoint: Path
 ) -> None:
-    comet = Comet(
+    comet = CometProgram(
         str(write_program(tmp_path / "comet-score", f"#!/bin/sh\n{script}\n")), checkpoint
     )
     with pytest.raises(CometFailure) as failure:
-        comet.score({"en-de": write_job(tmp_path / "job", "de")})
+        comet.score([("en-de", write_job(tmp_path / "job", "de").read())])
     assert message in str(failure.value) and "\n" not in str(failure.value)
 
 
 def test_a_program_that_cannot_be_run_is_a_failure(tmp_path: Path, checkpoint: Path) -> None:
     with pytest.raises(CometFailure, match="cannot be run: No such file or directory"):
-        Comet(str(tmp_path / "gone"), checkpoint).score(
-            {"en-de": write_job(tmp_path / "job", "de")}
+        CometProgram(str(tmp_path / "gone"), checkpoint).score(
+            [("en-de", write_job(tmp_path / "job", "de").read())]
         )

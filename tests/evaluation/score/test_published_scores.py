@@ -109,7 +109,7 @@ def test_ours_is_rounded_as_the_published_score_is(ours: float, expected: tuple)
 
 
 def test_the_win_ratio_against_zhang2020_is_the_one_counted_by_hand() -> None:
-    """Theirs against theirs, read with the csv module: merged attention against none, which gains little."""
+    """Theirs against theirs, read with csv: merged attention against none, which gains little."""
     lines = [
         line
         for line in (SHIPPED / "zhang2020.tsv").read_text().splitlines()
@@ -149,7 +149,7 @@ BROKEN: Dict[str, tuple] = {
     "a direction twice": (
         TABLE + "supervised\tde-en\t1\t2\n",
         "big",
-        r"own\.tsv, line 8: de-en stands there twice",
+        r"own\.tsv, line 8: de-en occurs twice",
     ),
     "no column of directions": (
         TABLE.replace("direction", "pair"),

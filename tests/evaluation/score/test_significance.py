@@ -61,7 +61,11 @@ COMMANDS = {
 }
 
 # sacrebleu's own main. Its JSON cannot hold numpy's numbers, of which chrF's are (2.6.0).
-SACREBLEU = "import json, sacrebleu.sacrebleu; json.JSONEncoder.default = lambda self, number: float(number); sacrebleu.sacrebleu.main()"
+SACREBLEU = (
+    "import json, sacrebleu.sacrebleu; "
+    "json.JSONEncoder.default = lambda self, number: float(number); "
+    "sacrebleu.sacrebleu.main()"
+)
 
 
 def call_sacrebleu(folder: Path, flags: str, form: str) -> str:
@@ -104,7 +108,7 @@ def test_numbers_and_signature_equal_the_sacrebleu_commands(
     ]
     assert f" {ours.signature}\n" in call_sacrebleu(tmp_path, flags, "text")
     assert all((system.mean is not None) == (test == "bootstrap") for system in ours.systems)
-    assert [ours.verdict(index) for index in (1, 2)] == [WORSE, BETTER]
+    assert [ours.outcome(index) for index in (1, 2)] == [WORSE, BETTER]
 
 
 VERDICTS = {
@@ -116,10 +120,10 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize(("score", "p_value", "expected"), VERDICTS.values(), ids=VERDICTS)
-def test_a_verdict_needs_a_difference_and_a_small_p(
+def test_an_outcome_needs_a_difference_and_a_small_p(
     score: float, p_value: float, expected: str
 ) -> None:
-    assert PairedScores([PairedScore(30.0), PairedScore(score, p_value)], "").verdict(1) == expected
+    assert PairedScores([PairedScore(30.0), PairedScore(score, p_value)], "").outcome(1) == expected
 
 
 def test_a_system_does_not_differ_from_itself(texts: Dict[str, List[str]]) -> None:
@@ -129,11 +133,14 @@ def test_a_system_does_not_differ_from_itself(texts: Dict[str, List[str]]) -> No
     assert found.systems[1].p_value == pytest.approx(
         1 / 101
     )  # sacrebleu's: a zero difference is not put down to chance
-    assert found.verdict(1) == UNDECIDED
+    assert found.outcome(1) == UNDECIDED
 
 
 def test_chance_alone_is_called_significant_about_as_often_as_promised() -> None:
-    """Two systems of the same quality on 200 test sets: a share of 0.05 of them, within four standard deviations (0.015 each)."""
+    """Two systems of the same quality on 200 test sets.
+
+    The share is 0.05, within four standard deviations of 0.015.
+    """
     found = 0
     for seed in range(200):
         draw = random.Random(seed)
@@ -146,7 +153,7 @@ def test_chance_alone_is_called_significant_about_as_often_as_promised() -> None
             for _ in range(2)
         ]
         found += (
-            paired_test(systems, references, BLEU(), "randomisation", 200).verdict(1) != UNDECIDED
+            paired_test(systems, references, BLEU(), "randomisation", 200).outcome(1) != UNDECIDED
         )
     assert found / 200 == pytest.approx(0.05, abs=0.06)
 

@@ -8,11 +8,10 @@ import pytest
 from support.odd_text import HYPOTHESES, REFERENCES
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.score import spbleu
-from deepnet_fairseq.evaluation.score.config import EvaluationConfig
-from deepnet_fairseq.evaluation.score.metrics import choose_metrics
+from deepnet_fairseq.evaluation.score import metrics
+from deepnet_fairseq.evaluation.score.metrics import METRICS, SpBleu, choose_metrics
 
-ALONE = EvaluationConfig(metrics=["spBLEU"])
+ALONE = [METRICS["spBLEU"]]
 
 
 def test_without_the_model_spbleu_is_left_out_and_nothing_is_downloaded(
@@ -34,9 +33,7 @@ def test_the_model_that_sacrebleu_keeps_is_taken(
 ) -> None:
     monkeypatch.setattr("sacrebleu.utils.SACREBLEU_DIR", str(sacrebleu_folder))
     (kept,), _ = choose_metrics(ALONE, ["de"])
-    (named,), _ = choose_metrics(
-        EvaluationConfig(metrics=["spBLEU"], flores200_model=flores200_model), ["de"]
-    )
+    (named,), _ = choose_metrics([SpBleu("spBLEU", flores200_model)], ["de"])
     assert kept.score(HYPOTHESES, REFERENCES, "de") == named.score(HYPOTHESES, REFERENCES, "de")
 
 
@@ -62,18 +59,18 @@ def test_a_named_model_that_is_none_is_an_error(content: bytes, tmp_path: Path) 
         EvaluationError,
         match=r"flores200_model: .*some\.model is not (there|a SentencePiece model)",
     ):
-        choose_metrics(EvaluationConfig(metrics=["spBLEU"], flores200_model=str(named)), ["de"])
+        choose_metrics([SpBleu("spBLEU", str(named))], ["de"])
 
 
 def test_another_model_than_the_published_one_is_warned_of(
     flores200_model: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        spbleu.find_model(flores200_model)
+        SpBleu("spBLEU", flores200_model).check_model()
     assert f"{flores200_model} is not the flores200 model" in caplog.text
     caplog.clear()
     monkeypatch.setattr(
-        spbleu, "SHA256", hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest()
+        metrics, "FLORES200_SHA256", hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest()
     )
-    spbleu.find_model(flores200_model)
+    SpBleu("spBLEU", flores200_model).check_model()
     assert caplog.text == ""

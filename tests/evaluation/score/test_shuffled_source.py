@@ -1,4 +1,4 @@
-"""Whether hypotheses depend on their sources."""
+"""Whether hypotheses use their sources."""
 
 import random
 from typing import List, Tuple
@@ -6,7 +6,7 @@ from typing import List, Tuple
 import pytest
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.score.dependence import derangement, measure_dependence
+from deepnet_fairseq.evaluation.score.shuffled_source import derangement, measure_source_use
 
 WORDS = [f"word{i}" for i in range(40)]
 SOURCES = [f"satz {i}" for i in range(50)]
@@ -28,7 +28,7 @@ IGNORING = {
 
 @pytest.mark.parametrize("hypotheses", IGNORING.values(), ids=IGNORING.keys())
 def test_hypotheses_that_ignore_their_source_are_found(hypotheses: List[str]) -> None:
-    assert measure_dependence(SOURCES, hypotheses, REFERENCES).ignores_source
+    assert measure_source_use(SOURCES, hypotheses, REFERENCES).ignores_source
 
 
 def test_half_right_hypotheses_depend_on_their_source() -> None:
@@ -36,7 +36,7 @@ def test_half_right_hypotheses_depend_on_their_source() -> None:
         " ".join(right.split()[:5] + wrong.split()[5:])
         for right, wrong in zip(REFERENCES, sentences(2), strict=True)
     ]
-    found = measure_dependence(SOURCES, half, REFERENCES)
+    found = measure_source_use(SOURCES, half, REFERENCES)
     assert not found.ignores_source
     assert found.bleu > 10 * found.shuffled_bleu
 
@@ -44,19 +44,19 @@ def test_half_right_hypotheses_depend_on_their_source() -> None:
 def test_sentences_that_share_a_frame_do_not_hide_that_the_content_is_ignored() -> None:
     references = [f"on the third day of that long year there were {word} here" for word in WORDS]
     ignoring = [references[7]] * 40
-    found = measure_dependence(SOURCES[:40], ignoring, references)
+    found = measure_source_use(SOURCES[:40], ignoring, references)
     assert found.bleu > 50
     assert found.ignores_source
 
 
 def test_the_share_of_distinct_hypotheses_is_among_distinct_sources() -> None:
-    assert measure_dependence(
+    assert measure_source_use(
         ["a", "a", "b", "c"], ["x", "x", "y", "y"], REFERENCES[:4]
     ).distinct == pytest.approx(2 / 3)
 
 
 def test_a_tiny_test_set_is_not_judged() -> None:
-    assert not measure_dependence(SOURCES[:19], [""] * 19, REFERENCES[:19]).ignores_source
+    assert not measure_source_use(SOURCES[:19], [""] * 19, REFERENCES[:19]).ignores_source
 
 
 @pytest.mark.parametrize("lines", [(49, 50, 50), (50, 49, 50), (50, 50, 49), (0, 0, 0)])
@@ -70,7 +70,7 @@ def test_lines_without_counterpart_are_refused(lines: Tuple[int, int, int]) -> N
             *lines
         ),
     ):
-        measure_dependence(*texts)
+        measure_source_use(*texts)
 
 
 @pytest.mark.parametrize("size", [2, 3, 10, 101])
