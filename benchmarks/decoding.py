@@ -19,7 +19,8 @@ import torch
 from tqdm import tqdm
 
 from deepnet_fairseq.checkpoints import average_newest
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.evaluation.decode.decode import decode_all
 from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file

@@ -24,7 +24,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from tqdm import tqdm
 
 from deepnet_fairseq.commands import prepare
-from deepnet_fairseq.config.recipe import load_recipe
+from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.data.corpora import opus100
 from deepnet_fairseq.data.corpora.opus100_files import (
     ARCHIVES,
@@ -37,7 +37,7 @@ from deepnet_fairseq.data.download import Downloads, RemoteFile
 from deepnet_fairseq.languages import Pair
 from deepnet_fairseq.parallel import Jobs
 
-CONFIG = Path(__file__).parents[1] / "configs/opus100_12l.yaml"
+CONFIG = Path(__file__).parents[1] / "configs/opus100/opus100_12l.yaml"
 HELD_OUT_LINES = 2000  # of dev and test
 FEWEST_LINES = 50
 # first letter and number of letters of Latin, Cyrillic, Greek, Arabic, Devanagari, Han, Hangul, Thai, Georgian and Ethiopic
@@ -56,7 +56,7 @@ SCRIPTS = (
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Make the archives, prepare them with configs/opus100_12l.yaml, and print what each step took."""
+    """Make the archives, prepare them with configs/opus100/opus100_12l.yaml, and print what each step took."""
     options = make_parser().parse_args(arguments)
     with TemporaryDirectory(prefix="deepnet-benchmark-") as name:
         folder = Path(name)

@@ -13,7 +13,8 @@ from fairseq.options import get_training_parser
 from deepnet_fairseq.commands import prepare
 from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.flags import parse_flags
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.errors import DataError, UsageError
 from deepnet_fairseq.network.residual import RESIDUALS
 from deepnet_fairseq.parallel import usable_cores

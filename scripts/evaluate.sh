@@ -14,7 +14,7 @@
 # there is one. The table goes to stdout; report.html, scores.md, scores.tsv, scores.json, figures and hypotheses/ go to FOLDER.
 # Directions that are translated already, by the same checkpoint and flags, are not translated again: an interrupted run is just run again.
 #
-# example: scripts/evaluate.sh configs/cldr_quickstart.yaml --beam 1
+# example: scripts/evaluate.sh configs/cldr/cldr_quickstart.yaml --beam 1
 set -euo pipefail
 
 main() {

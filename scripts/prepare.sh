@@ -3,7 +3,7 @@
 #
 # usage: scripts/prepare.sh CONFIG [--workers N] [--download-dir DIR] [--source-dir DIR] [--cluster local|slurm [--cluster-option NAME=VALUE]...]
 #
-#   CONFIG              a YAML file, such as configs/opus100_12l.yaml
+#   CONFIG              a YAML file, such as configs/opus100/opus100_12l.yaml
 #   --workers N         processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)
 #   --download-dir DIR  where downloads are kept (default: ./downloads)
 #   --source-dir DIR    published files that were fetched by other means; they are checked, and stay where they are
@@ -16,7 +16,7 @@
 # stdout. A finished step is skipped; one whose config has changed is made anew, unless a training may have used it. A folder appears only
 # when it is whole, and an interrupted run, run again, goes on at the language pair it was at. Broken downloads are resumed.
 #
-# example: scripts/prepare.sh configs/opus100_12l.yaml --workers 16
+# example: scripts/prepare.sh configs/opus100/opus100_12l.yaml --workers 16
 set -euo pipefail
 
 main() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a deep multilingual model that translates: set up, prepare, train and evaluate configs/cldr_quickstart.yaml.
+# From nothing to a deep multilingual model that translates: set up, prepare, train and evaluate configs/cldr/cldr_quickstart.yaml.
 #
 # usage: scripts/quickstart.sh
 #
@@ -8,7 +8,7 @@
 set -euo pipefail
 
 main() {
-  local root config=configs/cldr_quickstart.yaml
+  local root config=configs/cldr/cldr_quickstart.yaml
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   # shellcheck source=scripts/common.sh
   source "$root/scripts/common.sh"

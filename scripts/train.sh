@@ -26,11 +26,11 @@
 # interrupted training goes on from its last checkpoint; a finished one is left as it is. SIGUSR1, sent to fairseq-train, ends it at its
 # next update with a checkpoint.
 #
-# example: scripts/train.sh configs/cldr_quickstart.yaml --seed 2
+# example: scripts/train.sh configs/cldr/cldr_quickstart.yaml --seed 2
 # example: two machines with 8 GPUs each, which share this folder; on both of them
-#   scripts/train.sh configs/wmt17_en_de_100l_100l.yaml --nodes 2 --master node1:29500
+#   scripts/train.sh configs/wmt17/wmt17_en_de_100l_100l.yaml --nodes 2 --master node1:29500
 # example: 20 layers per side that begin as 10
-#   scripts/train.sh configs/iwslt14_de_en_20l_20l.yaml --grow-from runs/iwslt14_de_en_10l_10l/checkpoints/checkpoint_best.pt
+#   scripts/train.sh configs/iwslt14/iwslt14_de_en_20l_20l.yaml --grow-from runs/iwslt14_de_en_10l_10l/checkpoints/checkpoint_best.pt
 # Slurm starts it on all machines of a job: scripts/slurm/train.sbatch.
 set -euo pipefail
 

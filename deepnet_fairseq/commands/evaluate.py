@@ -10,7 +10,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, load_checkpoint
 from deepnet_fairseq.commands.main import run
-from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe
 from deepnet_fairseq.data.manifest import MANIFEST_NAME
 from deepnet_fairseq.errors import EvaluationError, UsageError
 from deepnet_fairseq.evaluation.decode.decode import decode_all
@@ -71,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         "config",
         type=Path,
         metavar="CONFIG",
-        help="a YAML file, such as configs/cldr_quickstart.yaml",
+        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
     )
     parser.add_argument(
         "--checkpoint",

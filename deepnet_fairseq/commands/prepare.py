@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from deepnet_fairseq.commands.main import run
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.binarize import binarize
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.data.corpora.inputs import Inputs
@@ -73,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         "config",
         type=Path,
         metavar="CONFIG",
-        help="a YAML file, such as configs/cldr_quickstart.yaml",
+        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
     )
     parser.add_argument(
         "--workers",

@@ -14,7 +14,8 @@ from fairseq.options import get_training_parser
 from deepnet_fairseq.checkpoints import checkpoint_updates, load_checkpoint
 from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.flags import is_given, parse_flags
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.errors import LaunchError, UserError
 from deepnet_fairseq.training.grow_from import grow_checkpoint, plan_growth
 from deepnet_fairseq.training.launch import (
@@ -123,7 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
         "config",
         type=Path,
         metavar="CONFIG",
-        help="a YAML file, such as configs/cldr_quickstart.yaml",
+        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
     parser.add_argument(

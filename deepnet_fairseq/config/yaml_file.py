@@ -1,5 +1,9 @@
-"""A YAML file read, with the one it extends, and its values by type. Every error names the file and the key, in one line."""
+"""A YAML file with those that it extends, and its values by type.
 
+Each error names the file and the key in one line.
+"""
+
+import logging
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -14,9 +18,35 @@ SECTIONS = (
     *("corpus", "cleaning", "vocabulary", "binarization", "training", "decoding", "evaluation"),
 )
 
+logger = logging.getLogger("deepnet_fairseq.config")
+
+
+def find_config(path: Path) -> Path:
+    """Return the path of a config, and its new path for a shipped one that is named by its old one.
+
+    Until version 0.2, configs/NAME.yaml stands for configs/CORPUS/NAME.yaml, and for
+    experiments/configs/NAME.yaml. A path that fits neither is returned as it is.
+    """
+    folder = path.parent
+    if path.exists() or folder.resolve().name != "configs":
+        return path
+    moved = [*folder.glob(f"*/{path.name}"), folder / "../experiments/configs" / path.name]
+    for new in filter(Path.is_file, moved):
+        logger.warning("%s has moved to %s; use the new path", path, new)
+        return new
+    return path
+
 
 def read_config(path: Path, seen: List[Path]) -> DictConfig:
-    """Return the mapping in path, merged over the one it extends."""
+    """Return the mapping in a file, merged over the one it extends.
+
+    Args:
+        path: The YAML file.
+        seen: The files through which this one is extended.
+
+    Raises:
+        RecipeError: A file is missing, is no YAML mapping, or extends itself.
+    """
     if path.resolve() in seen:
         raise RecipeError(f"{path}: extends itself, through {' -> '.join(p.name for p in seen)}")
     try:
@@ -31,7 +61,7 @@ def read_config(path: Path, seen: List[Path]) -> DictConfig:
     parent = text_value(path, config, "extends")
     if not parent:
         return config
-    base = read_config(path.parent / parent, [*seen, path.resolve()])
+    base = read_config(find_config(path.parent / parent), [*seen, path.resolve()])
     kinds = [
         block.get("kind")
         for block in (base.get("corpus"), config.get("corpus"))
@@ -46,7 +76,7 @@ def read_config(path: Path, seen: List[Path]) -> DictConfig:
 
 
 def text_value(path: Path, config: DictConfig, name: str) -> str:
-    """Return a value of the config that names a file or folder, "" if it is not set."""
+    """Return a value that names a file or folder, or "" if the config has none."""
     try:
         value = config.get(name)
     except OmegaConfBaseException as error:
@@ -57,7 +87,7 @@ def text_value(path: Path, config: DictConfig, name: str) -> str:
 
 
 def section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
-    """Return a block of the config as plain Python, interpolations resolved."""
+    """Return a section of the config as plain Python with interpolations resolved."""
     try:
         block = config.get(name)
         if block is None:
@@ -72,7 +102,15 @@ def section(path: Path, config: DictConfig, name: str) -> Dict[str, Any]:
 def structured(
     path: Path, config: DictConfig, name: str, schema: type, block: Optional[Dict[str, Any]] = None
 ) -> Any:
-    """Return a block of the config as an instance of the dataclass schema."""
+    """Return a section of the config as an instance of a dataclass.
+
+    Args:
+        path: The YAML file.
+        config: Its content.
+        name: The section.
+        schema: The dataclass.
+        block: The section's values, if they are not those of the config.
+    """
     values = section(path, config, name) if block is None else block
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
@@ -84,16 +122,16 @@ def structured(
         raise RecipeError(f"{path}: {name}: {error}") from error
 
 
-def refuse_booleans(path: Path, value: Any, key: str) -> None:
-    """Raise RecipeError for a language code `no` (Norwegian) that YAML has read as false; a corpus has no other booleans."""
-    parts = (
-        [*value, *value.values()]
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, list)
-        else []
-    )
+def reject_booleans(path: Path, value: Any, key: str) -> None:
+    """Raise RecipeError for booleans in a corpus, which has none.
+
+    YAML reads the language code `no` (Norwegian) as false.
+    """
+    if isinstance(value, dict):
+        parts = [*value, *value.values()]
+    else:
+        parts = value if isinstance(value, list) else []
     if isinstance(value, bool) or any(isinstance(part, bool) for part in parts):
         raise RecipeError(f"{path}: {key}: write 'no' in quotes; YAML reads a bare no as false")
     for name, part in value.items() if isinstance(value, dict) else ():
-        refuse_booleans(path, part, f"{key}.{name}")
+        reject_booleans(path, part, f"{key}.{name}")

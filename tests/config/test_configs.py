@@ -1,7 +1,12 @@
-"""Every shipped config, dry-run for 1, 8 and 64 GPUs: commands that fairseq accepts, equal tokens per update, and the paper's settings."""
+"""Every shipped config: commands that fairseq accepts, equal tokens per update, the paper's values.
 
+The commands are dry runs for 1, 8 and 64 GPUs.
+"""
+
+import os
 import re
 import shlex
+import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
@@ -9,17 +14,22 @@ from typing import Any, Dict, List, NamedTuple
 import pytest
 import torch
 from fairseq.options import get_training_parser
+from omegaconf import OmegaConf
 
 from deepnet_fairseq.commands import train
 from deepnet_fairseq.config.flags import parse_flags
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
+from deepnet_fairseq.config.yaml_file import find_config, read_config
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = {path.stem: path for path in sorted(CONFIGS.glob("*.yaml")) if path.stem != "base"}
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+SHIPPED = {path.stem: path for path in sorted(CONFIGS.glob("*/*.yaml"))}
+ALL = {**SHIPPED, **{path.stem: path for path in sorted(ROOT.glob("experiments/configs/*.yaml"))}}
 GPUS = (1, 8, 64)
 PER_MACHINE = 8
 
-# What the paper's appendix says ("Hyperparameters"), by the names of fairseq-train's options.
+# The paper's appendix ("Hyperparameters"), by the names of fairseq-train's options.
 EVERYWHERE = dict(
     optimizer="adam",
     adam_betas="(0.9, 0.98)",
@@ -36,11 +46,14 @@ LARGE_SIZES = dict(encoder_embed_dim=1024, encoder_ffn_embed_dim=4096, encoder_a
 
 
 class Family(NamedTuple):
-    """The configs of one column of the appendix: their layers per side, the tokens of an update, fairseq-train's options."""
+    """The configs of one column of the appendix.
+
+    Their layers per side, the tokens of an update, and options of fairseq-train.
+    """
 
     layers: Dict[str, int]
     tokens: int
-    settings: Dict[str, Any]
+    options: Dict[str, Any]
 
 
 WMT17 = Family(
@@ -158,16 +171,16 @@ def test_an_update_has_the_same_tokens_on_1_8_and_64_gpus(
         total = gpus * args.max_tokens * update_freq
         if tokens % (gpus * update_freq) == 0:
             assert total == tokens
-        else:  # no whole number of tokens gives it: half a token is lost or won in each part of the update
+        else:  # no whole number gives it: each part of the update is off by half a token at most
             assert abs(total - tokens) <= gpus * update_freq / 2
 
 
 @pytest.mark.parametrize(("name", "family"), CELLS, ids=[name for name, _ in CELLS])
-def test_the_settings_are_the_papers(
+def test_the_options_are_the_papers(
     name: str, family: Family, capsys: pytest.CaptureFixture
 ) -> None:
     args = parse(dry_run(name, 8, capsys))
-    expected = {**EVERYWHERE, **family.settings, "lr": [family.settings["lr"]]}
+    expected = {**EVERYWHERE, **family.options, "lr": [family.options["lr"]]}
     expected |= {"encoder_layers": family.layers[name], "decoder_layers": family.layers[name]}
     for side in ("embed_dim", "ffn_embed_dim", "attention_heads"):
         expected[f"decoder_{side}"] = expected[f"encoder_{side}"]
@@ -214,6 +227,66 @@ def test_a_config_opens_with_what_it_is_and_how_to_launch_it(name: str) -> None:
     text = SHIPPED[name].read_text(encoding="utf-8")
     header = re.match(r"(# .*\n)+", text)
     assert header and "Launch:" in header[0]
-    assert len(max(text.splitlines(), key=len)) <= 140
-    for config in re.findall(r"\w+\.yaml", text):  # those that it names
-        assert (CONFIGS / config).is_file()
+    assert len(max(text.splitlines(), key=len)) <= 100
+    names = {path.name for path in [*SHIPPED.values(), CONFIGS / "base.yaml"]}
+    assert set(re.findall(r"\w+\.yaml", text)) <= names
+    for config in re.findall(r"configs/[\w/]+\.yaml", text):
+        assert (ROOT / config).is_file()
+
+
+def leaves(config: Dict[str, Any], *parents: str) -> Dict[str, Any]:
+    """Return the values of nested mappings by their dotted keys."""
+    values: Dict[str, Any] = {}
+    for key, value in config.items():
+        name = ".".join([*parents, str(key)])
+        values |= leaves(value, name) if isinstance(value, dict) else {name: value}
+    return values
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_config_restates_no_value_of_the_one_it_extends(name: str) -> None:
+    path = ALL[name]
+    own = OmegaConf.to_container(OmegaConf.load(path))
+    parent = read_config(path.parent / own.pop("extends"), seen=[])
+    inherited = leaves(OmegaConf.to_container(parent))
+    restated = [
+        key for key, value in leaves(own).items() if key in inherited and inherited[key] == value
+    ]
+    assert restated == []
+
+
+def test_a_name_is_one_config_alone() -> None:
+    """A run folder is named after its config."""
+    paths = [*CONFIGS.glob("*/*.yaml"), *ROOT.glob("experiments/configs/*.yaml")]
+    assert len(paths) == len(ALL) == 25
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_old_path_of_a_config_still_works_and_says_the_new_one(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = CONFIGS / f"{name}.yaml"
+    new = find_config(old)
+    assert new.samefile(ALL[name])
+    assert caplog.messages == [f"{old} has moved to {new}; use the new path"]
+    assert find_config(new) == new
+
+
+@pytest.mark.parametrize("folder", ["configs", "..", "elsewhere"])
+def test_a_config_of_the_users_may_extend_an_old_path(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "project/configs"
+    shutil.copytree(CONFIGS, copy)
+    users = {"configs": copy, "..": copy.parent, "elsewhere": tmp_path / "a/b"}[folder]
+    users.mkdir(parents=True, exist_ok=True)
+    parent = Path(os.path.relpath(copy, users)) / "opus100_200l.yaml"
+    (users / "mine.yaml").write_text(f"extends: {parent}\nwork_dir: here\n")
+    monkeypatch.chdir(users)
+    recipe = load_recipe(Path("mine.yaml"))
+    assert (recipe.path, recipe.work_dir) == (Path("mine.yaml"), Path("here"))
+    assert recipe.training == load_recipe(SHIPPED["opus100_200l"]).training
+    [message] = caplog.messages
+    assert message.endswith("configs/opus100/opus100_200l.yaml; use the new path") or (
+        folder == "configs" and message.endswith(" opus100/opus100_200l.yaml; use the new path")
+    )

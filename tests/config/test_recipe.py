@@ -5,7 +5,8 @@ from typing import List
 
 import pytest
 
-from deepnet_fairseq.config.recipe import flags, load_recipe
+from deepnet_fairseq.config.flags import flags
+from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.errors import RecipeError
 
 SMALL = """

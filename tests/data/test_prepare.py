@@ -13,7 +13,8 @@ from fairseq.data import indexed_dataset
 
 from deepnet_fairseq.commands import prepare as command
 from deepnet_fairseq.commands.prepare import format_table, main
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.parallel import Jobs

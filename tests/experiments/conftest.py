@@ -6,7 +6,8 @@ import pytest
 from support.stability_runs import write_config
 
 from deepnet_fairseq.commands.prepare import prepare
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.parallel import Jobs
 

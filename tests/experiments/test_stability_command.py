@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 from support.stability_runs import logged, measured, run_here, write_config
 
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from experiments import small_batches, stability, trials, verdict
 from experiments.study import Plan
 from experiments.trials import Outcome, command_of

@@ -192,7 +192,7 @@ import sys
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from pathlib import Path
-from deepnet_fairseq.config.recipe import load_recipe
+from deepnet_fairseq.config.load import load_recipe
 from experiments.trials import Trial, run_trials
 sys.executable = sys.argv[3]
 run_trials(load_recipe(Path(sys.argv[1])), [Trial(name, {}) for name in ("a", "b", "queued")], Path(sys.argv[2]), 2)

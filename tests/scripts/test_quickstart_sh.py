@@ -42,7 +42,7 @@ def call(project: Path, arguments: List[str], **environment: str) -> subprocess.
 def test_it_runs_the_four_scripts_in_order_on_its_config(project: Path) -> None:
     done = call(project, [])
     assert done.returncode == 0, done.stderr
-    python, config = project / ".venv/bin/python", "configs/cldr_quickstart.yaml"
+    python, config = project / ".venv/bin/python", "configs/cldr/cldr_quickstart.yaml"
     expected = [f"setup  {python}", *(f"{step} {config} {python}" for step in STEPS[1:])]
     assert (project / "calls").read_text().splitlines() == expected
     assert "Done in 0 min" in done.stderr

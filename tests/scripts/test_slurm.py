@@ -15,7 +15,7 @@ from deepnet_fairseq.commands import prepare, train
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {name: ROOT / f"scripts/slurm/{name}.sbatch" for name in ("prepare", "train")}
-CONFIG = "configs/cldr_quickstart.yaml"
+CONFIG = "configs/cldr/cldr_quickstart.yaml"
 JOB = {
     "SLURM_JOB_ID": "41234",
     "SLURM_JOB_NUM_NODES": "1",

@@ -13,7 +13,7 @@ from fairseq_cli import train as fairseq_train
 
 from deepnet_fairseq.commands import train
 from deepnet_fairseq.commands.prepare import prepare
-from deepnet_fairseq.config.recipe import load_recipe
+from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.parallel import Jobs
 

@@ -9,7 +9,7 @@ from fairseq.logging import progress_bar
 
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves, read_curves
 
-# scripts/train.sh configs/cldr_quickstart.yaml, fairseq 0.12.2
+# scripts/train.sh configs/cldr/cldr_quickstart.yaml, fairseq 0.12.2
 SIMPLE = """\
 {'_name': None, 'common': {'_name': None, 'no_progress_bar': False, 'log_interval': 50}}
 DeepNetTransformer(
