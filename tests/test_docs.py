@@ -15,7 +15,8 @@ import pytest
 from fairseq import options
 
 from deepnet_fairseq.commands import compare, evaluate, prepare, train
-from deepnet_fairseq.config.recipe import Recipe, load_recipe
+from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.evaluation.score.config import METRICS
 from deepnet_fairseq.network.architectures import ARCHITECTURES
