@@ -18,7 +18,7 @@ from deepnet_fairseq.commands import compare, evaluate, prepare, train
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.corpora import CORPORA
-from deepnet_fairseq.evaluation.score.config import METRICS
+from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.config import RESIDUALS
 from experiments import stability
