@@ -1,1 +1,1 @@
-"""Many short trainings that differ in depth, residual scheme, seed or a few flags: run, judged, put into tables and figures."""
+"""Studies of the paper's claims: many short trainings, summarized in tables and figures."""

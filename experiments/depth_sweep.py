@@ -1,172 +1,194 @@
-"""Which residual scheme trains at which depth: the same budget of updates for each, in the form of DeepNet's Table 1."""
+"""Which residual scheme trains at which depth? The same number of updates for all, as in Table 1.
 
-from pathlib import Path
+BranchNorm's formula is not verified against its paper, and its schedule has the length of the
+config's warm-up (T = 400 of 500 updates by default): most of a run is spent before its branches
+have their full weight.
+"""
+
 from statistics import fmean
 from typing import Dict, List
 
 from matplotlib.figure import Figure
 
-from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.evaluation.report.figures import write_png
 from deepnet_fairseq.evaluation.report.text_table import markdown_table
-from deepnet_fairseq.io import write_text
 from deepnet_fairseq.network.residual import RESIDUALS
-from experiments.study import Case, Options, Plan, Study, case_name, cases, network
-from experiments.styles import NAMES, draw_band, dress, panels, scheme_style
-from experiments.tables import write_csv
-from experiments.trials import Outcome, Trial
-from experiments.verdict import (
+from experiments.outcome import (
     DIVERGED,
-    FAILED,
-    Verdict,
-    judge,
+    Outcome,
+    classify,
+    format_outcomes,
+    require_a_conclusive_run,
     seconds_per_update,
-    summary,
     unigram_nll,
+)
+from experiments.plot_styles import (
+    label_axes,
+    make_plots,
+    plot_mean_and_range,
+    scheme_name,
+    scheme_style,
+)
+from experiments.runs import Run
+from experiments.study import (
+    CASE_COLUMNS,
+    Case,
+    Options,
+    Plan,
+    Report,
+    Results,
+    Study,
+    Table,
+    case_flags,
 )
 
 DEFAULTS = Options(depths=(6, 18, 50, 100), schemes=tuple(RESIDUALS), seeds=(1,), updates=500)
-VALIDATIONS = 10  # over a training
+VALIDATIONS = 10  # per training
+OUTCOME_COLUMNS = (
+    "outcome",
+    "reason",
+    "validation_nll",
+    "shuffled_source_nll_gap",
+    "token_variance_ratio",
+    "max_model_step",
+    "seconds_per_update",
+    "seconds",
+    "peak_gib",
+)
 
 
-def trials(plan: Plan) -> List[Trial]:
-    """One training per case, with the config's learning rate; BranchNorm's schedule is as long as the warm-up."""
+def plan_runs(plan: Plan) -> List[Run]:
+    """Return one training per case, with the config's learning rate."""
     options, (_, warmup) = plan.options, plan.learning_rate()
-    every = max(1, options.updates // VALIDATIONS)
-    flags = {"save-interval-updates": every, "stability-interval": every}
-    return [
-        Trial(
-            case_name(case),
-            {**flags, **network(case, options.updates, warmup)},
-            case[1] * options.updates,
-        )
-        for case in cases(options)
+    interval = max(1, options.updates // VALIDATIONS)
+    flags = {"save-interval-updates": interval, "stability-interval": interval}
+    runs = []
+    for case in options.cases:
+        all_flags = {**flags, **case_flags(case, options.updates, warmup)}
+        runs.append(Run(case.name, all_flags, case.depth * options.updates))
+    return runs
+
+
+def report(plan: Plan, results: Results) -> Report:
+    """Return sweep.md, sweep.csv, curves.csv and sweep.png.
+
+    Raises:
+        DataError: all runs failed.
+    """
+    options, frequency_nll = plan.options, unigram_nll(plan.recipe)
+    outcomes: Dict[Case, Outcome] = {}
+    for case in options.cases:
+        outcomes[case] = classify(results[case.name], options.updates, frequency_nll)
+    failed = require_a_conclusive_run({c.name: o for c, o in outcomes.items()}, plan.folder)
+    rows, curves = [], []
+    for case, outcome in outcomes.items():
+        rows.append([*case, *_outcome_cells(outcome, results, case)])
+        curves += [(*case, update, nll) for update, nll in outcome.curve.items()]
+    text = [
+        _nll_table(options, outcomes),
+        _notes(plan, frequency_nll),
+        *_list_reasons(outcomes, failed),
+        _cost_table(options, results),
     ]
-
-
-def write(plan: Plan, outcomes: Dict[str, Outcome], folder: Path) -> str:
-    """Write sweep.csv, curves.csv, .png and .md; return the table. Raises DataError if every single run failed."""
-    options, frequencies = plan.options, unigram_nll(plan.recipe)
-    verdicts = {
-        case: judge(outcomes[case_name(case)], options.updates, frequencies)
-        for case in cases(options)
-    }
-    failed = [f"{case_name(case)}: {v.reason}" for case, v in verdicts.items() if v.kind == FAILED]
-    if len(failed) == len(verdicts):
-        raise DataError(f"{folder}: all runs failed; the first: {failed[0]}")
-    judged = (
-        "verdict",
-        "reason",
-        "validation_nll",
-        "source_gap",
-        "encoder_spread",
-        "largest_step",
-        "seconds_per_update",
-        "seconds",
-        "peak_gib",
+    return Report(
+        "sweep",
+        "\n\n".join(text),
+        {
+            "sweep.csv": Table((*CASE_COLUMNS, *OUTCOME_COLUMNS), rows),
+            "curves.csv": Table((*CASE_COLUMNS, "update", "validation_nll"), curves),
+        },
+        {"sweep.png": _plot(options, outcomes, frequency_nll)},
     )
-    header = ("scheme", "layers_per_side", "seed", *judged)
-    rows = []
-    for case, v in verdicts.items():
-        o = outcomes[case_name(case)]
-        figures = (
-            v.nll,
-            v.source_gap,
-            v.encoder_spread,
-            v.largest_step,
-            seconds_per_update(o),
-            o.seconds,
-            o.peak_memory,
-        )
-        rows.append((*case, v.kind, v.reason, *(f"{value:.4g}" for value in figures)))
-    write_csv(folder / "sweep.csv", header, rows)
-    curves = [
-        (*case, update, nll) for case, v in verdicts.items() for update, nll in v.curve.items()
-    ]
-    write_csv(folder / "curves.csv", (*header[:3], "update", "validation_nll"), curves)
-    write_png(draw(options, verdicts, frequencies), folder / "sweep.png")
-    text = (
-        describe(options, verdicts, frequencies, failed) + "\n\n" + describe_cost(options, outcomes)
+
+
+def _outcome_cells(outcome: Outcome, results: Results, case: Case) -> List[str]:
+    result = results[case.name]
+    numbers = (
+        outcome.nll,
+        outcome.shuffled_source_nll_gap,
+        outcome.token_variance_ratio,
+        outcome.max_model_step,
+        seconds_per_update(result),
+        result.seconds,
+        result.peak_memory,
     )
-    write_text(folder / "sweep.md", text + "\n")
-    return text
+    return [outcome.kind, outcome.reason, *(f"{number:.4g}" for number in numbers)]
 
 
-def describe(
-    options: Options, verdicts: Dict[Case, Verdict], frequencies: float, failed: List[str]
-) -> str:
-    """The table, what its letters mean, and why the runs marked D diverged."""
-    header = ["", *(f"{depth}L-{depth}L" for depth in options.depths)]
-    rows = [
-        [
-            NAMES[scheme],
-            *(
-                summary([verdicts[scheme, depth, seed] for seed in options.seeds])
-                for depth in options.depths
-            ),
-        ]
-        for scheme in options.schemes
-    ]
+def _nll_table(options: Options, outcomes: Dict[Case, Outcome]) -> str:
+    rows = [["", *(f"{depth}L-{depth}L" for depth in options.depths)]]
+    for scheme in options.schemes:
+        row = [scheme_name(scheme)]
+        for depth in options.depths:
+            seeds = [outcomes[Case(scheme, depth, seed)] for seed in options.seeds]
+            row.append(format_outcomes(seeds))
+        rows.append(row)
+    return markdown_table(rows)
+
+
+def _notes(plan: Plan, frequency_nll: float) -> str:
+    options = plan.options
     notes = (
-        f"Validation nll in bits per token after {options.updates} updates, {options.said_seeds}; word frequencies alone: "
-        f"{frequencies:.2f}. "
-        "D: diverged, that is not finite, or no better than word frequencies, or far above its own best; F: the run failed, which says "
-        "nothing of the model. *: the model does not look at its source, so that this is a language model's loss."
+        f"Validation NLL in bits per token after {options.updates} updates, {options.seeds_text}; "
+        f"word frequencies alone: {frequency_nll:.2f}. D: diverged, that is, not finite, no better "
+        "than word frequencies, or far above its own minimum; F: the run failed, which tells "
+        "nothing about the model. *: the model does not use the source, so this is a language "
+        "model's loss."
     )
-    reasons = [
-        f"{case_name(case)}: {v.reason}, ended at {v.nll:.2f}"
-        for case, v in verdicts.items()
-        if v.kind == DIVERGED
-    ]
-    parts = [markdown_table([header, *rows]), notes]
-    for title, lines in (("Diverged:", reasons), ("Failed:", failed)):
+    if "branchnorm" in options.schemes:
+        _, warmup = plan.learning_rate()
+        notes += (
+            f" BranchNorm's formula is not verified against its paper; its schedule is T = {warmup}"
+            f" of {options.updates} updates."
+        )
+    return notes
+
+
+def _list_reasons(outcomes: Dict[Case, Outcome], failed: List[str]) -> List[str]:
+    """Return the lists of runs that diverged and failed, as far as there are any."""
+    diverged = []
+    for case, outcome in outcomes.items():
+        if outcome.kind == DIVERGED:
+            diverged.append(f"{case.name}: {outcome.reason}, ended at {outcome.nll:.2f}")
+    lists = []
+    for title, lines in (("Diverged:", diverged), ("Failed:", failed)):
         if lines:
-            parts.append("\n".join([title, "", *(f"- {line}" for line in lines)]))
-    return "\n\n".join(parts)
+            lists.append("\n".join([title, "", *(f"- {line}" for line in lines)]))
+    return lists
 
 
-def describe_cost(options: Options, outcomes: Dict[str, Outcome]) -> str:
-    """What each depth took, the mean over schemes and seeds."""
-    rows = []
+def _cost_table(options: Options, results: Results) -> str:
+    """Return time and memory per depth, the mean over schemes and seeds."""
+    rows = [["", "seconds per update", "GiB of memory"]]
     for depth in options.depths:
-        found = [outcomes[case_name(case)] for case in cases(options) if case[1] == depth]
-        seconds = [s for s in map(seconds_per_update, found) if s == s]
-        rows.append(
-            [
-                f"{depth}L-{depth}L",
-                f"{fmean(seconds):.2g}" if seconds else "",
-                f"{fmean(o.peak_memory for o in found):.2f}",
-            ]
-        )
-    return markdown_table([["", "seconds per update", "GiB of memory"], *rows])
+        at_depth = [results[case.name] for case in options.cases if case.depth == depth]
+        seconds = [s for s in map(seconds_per_update, at_depth) if s == s]
+        mean_seconds = f"{fmean(seconds):.2g}" if seconds else ""
+        memory = fmean(result.peak_memory for result in at_depth)
+        rows.append([f"{depth}L-{depth}L", mean_seconds, f"{memory:.2f}"])
+    return markdown_table(rows)
 
 
-def draw(options: Options, verdicts: Dict[Case, Verdict], frequencies: float) -> Figure:
-    """Validation curves, a plot per depth, a line per scheme: the mean over seeds, with their range behind it."""
-    figure, plots = panels(len(options.depths), columns=min(2, len(options.depths)))
-    for axes, depth in zip(
-        plots, options.depths, strict=False
-    ):  # of the plots the last may be left over
+def _plot(options: Options, outcomes: Dict[Case, Outcome], frequency_nll: float) -> Figure:
+    """Return validation curves: a plot per depth, a line per scheme, mean and range over seeds."""
+    figure, plots = make_plots(len(options.depths), columns=min(2, len(options.depths)))
+    for axes, depth in zip(plots, options.depths, strict=False):  # the last plot may stay empty
         for scheme in options.schemes:
-            draw_band(
-                axes,
-                [verdicts[scheme, depth, seed].curve for seed in options.seeds],
-                NAMES[scheme],
-                scheme_style(scheme),
-            )
-        axes.axhline(frequencies, color="#8a8f96", linewidth=0.8)
-        place = {
-            "xycoords": axes.get_yaxis_transform(),
-            "ha": "right",
-            "va": "top",
-        }  # x from 0 to 1 over the plot
+            curves = [outcomes[Case(scheme, depth, seed)].curve for seed in options.seeds]
+            plot_mean_and_range(axes, curves, scheme_name(scheme), scheme_style(scheme))
+        axes.axhline(frequency_nll, color="#8a8f96", linewidth=0.8)
         axes.annotate(
-            "word frequencies", (0.99, frequencies - 0.1), fontsize=8, color="#555b63", **place
+            "word frequencies",
+            (0.99, frequency_nll - 0.1),
+            xycoords=axes.get_yaxis_transform(),  # x from 0 to 1 over the plot
+            ha="right",
+            va="top",
+            fontsize=8,
+            color="#555b63",
         )
-        dress(axes, f"{depth}L-{depth}L", "updates", "validation nll (bits per token)")
-        axes.set_ylim(0, frequencies * 1.6)
+        label_axes(axes, f"{depth}L-{depth}L", "updates", "validation NLL (bits per token)")
+        axes.set_ylim(0, frequency_nll * 1.6)
     plots[0].legend(frameon=False, fontsize=8, ncols=2)
     return figure
 
 
-STUDY = Study("which residual scheme trains at which depth?", DEFAULTS, trials, write)
+STUDY = Study("which residual scheme trains at which depth?", DEFAULTS, plan_runs, report)

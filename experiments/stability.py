@@ -1,26 +1,26 @@
-"""Measurements of stability: what scripts/stability.sh runs."""
+"""Runs a study: what scripts/stability.sh calls."""
 
 import argparse
-import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import torch
 from fairseq.options import get_training_parser
 
-from deepnet_fairseq.commands import prepare
 from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.commands.prepare import prepare
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.errors import DataError, UsageError
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.errors import DataError, UsageError, UserError
 from deepnet_fairseq.network.residual import RESIDUALS
-from deepnet_fairseq.parallel import usable_cores
+from deepnet_fairseq.parallel import Jobs, usable_cores
 from experiments import depth_sweep, grown_vs_scratch, model_updates, small_batches
-from experiments.study import Options, Plan, Study
-from experiments.trials import command_of, run_trials
+from experiments.runs import run_all, training_command
+from experiments.study import Options, Plan, Report, Study
 
 CONFIG = Path(__file__).parent / "configs/stability.yaml"
 STUDIES: Dict[str, Study] = {
@@ -32,43 +32,65 @@ STUDIES: Dict[str, Study] = {
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Run a study and print its table; return the exit status."""
+    """Run a study and print its report; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     extra: List[str] = []
     if "--" in words:
         words, extra = words[: words.index("--")], words[words.index("--") + 1 :]
     parser = make_parser()
     chosen = parser.parse_args(words)
-    return run(
-        parser,
-        lambda: measure(chosen, extra),
-        resume="run it again to do the remaining trainings",
-    )
+    resume = "run it again to do the remaining trainings"
+    return run(parser, lambda: run_command(chosen, extra), resume)
 
 
-def measure(chosen: argparse.Namespace, extra: List[str]) -> None:
-    """Run a study and print its table."""
+def run_command(chosen: argparse.Namespace, extra: List[str]) -> None:
+    """Run the study that the command line chooses, write its files and print its report."""
     study = STUDIES[chosen.study]
-    plan = Plan(load_recipe(chosen.config), choose(study.defaults, chosen), extra)
-    folder = chosen.output or plan.recipe.work_dir / chosen.study
-    print(run_study(study, plan, folder, chosen.workers))
-    print(f"\nwritten: {folder}")
+    options = choose_options(study.defaults, chosen)
+    recipe = load_recipe(chosen.config)
+    plan = Plan(recipe, options, chosen.output or recipe.work_dir / chosen.study, extra)
+    report = run_study(study, plan, chosen.workers)
+    report.write(plan.folder)
+    print(report.text)
+    print(f"\nwritten: {plan.folder}")
 
 
-def run_study(study: Study, plan: Plan, folder: Path, workers: int) -> str:
-    """Do a study and return its table. Raises UsageError, FlagError, DataError and OSError."""
-    trials = study.trials(plan)
-    for trial in trials:
-        parse_flags(get_training_parser(), command_of(plan.recipe, trial, folder, plan.extra)[1:])
-    make_data(plan.recipe)
-    outcomes = run_trials(plan.recipe, trials, folder, workers, plan.extra)
-    later = study.later(plan, outcomes, folder)
-    if later:
-        outcomes.update(run_trials(plan.recipe, later, folder, workers, plan.extra))
-    return study.write(plan, outcomes, folder)
+def run_study(study: Study, plan: Plan, workers: int) -> Report:
+    """Run all trainings of a study and return its report.
+
+    Raises:
+        UsageError: the options do not fit the study.
+        FlagError: fairseq-train rejects a flag.
+        DataError: the data cannot be prepared, or too many trainings failed.
+    """
+    runs = study.plan_runs(plan)
+    for planned in runs:
+        command = training_command(plan.recipe, planned, plan.folder, plan.extra)
+        parse_flags(get_training_parser(), command[1:])
+    prepare_data(plan.recipe)
+    results = run_all(plan.recipe, runs, plan.folder, workers, plan.extra)
+    later_runs = study.plan_later_runs(plan, results)
+    if later_runs:
+        results.update(run_all(plan.recipe, later_runs, plan.folder, workers, plan.extra))
+    return study.report(plan, results)
+
+
+def prepare_data(recipe: Recipe) -> None:
+    """Prepare the config's data if they are missing.
+
+    Raises:
+        DataError: they cannot be prepared. The message names the config.
+    """
+    if all(path.is_file() for path in recipe.dictionaries):
+        return
+    try:
+        prepare(recipe, Downloads(Path("downloads")), Jobs())
+    except UserError as error:
+        raise DataError(f"{recipe.path}: {error}") from error
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
     parser = argparse.ArgumentParser(
         prog="stability.sh",
         description="Measure the stability of deep networks.",
@@ -87,7 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         default=CONFIG,
-        help="whose corpus and flags (default: experiments/configs/stability.yaml)",
+        help="corpus and flags (default: experiments/configs/stability.yaml)",
     )
     parser.add_argument("--depths", type=int, nargs="+", metavar="N", help="layers per side")
     parser.add_argument(
@@ -95,10 +117,10 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=RESIDUALS,
         metavar="SCHEME",
-        help=f"of {', '.join(RESIDUALS)}",
+        help=f"residual schemes: {', '.join(RESIDUALS)}",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", metavar="S")
-    parser.add_argument("--updates", type=int, metavar="U", help="of each training")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="seeds of each case")
+    parser.add_argument("--updates", type=int, metavar="U", help="updates per training")
     parser.add_argument(
         "--workers",
         type=int,
@@ -110,52 +132,42 @@ def make_parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where everything goes (default: the config's work_dir, and STUDY)",
+        help="folder of all results (default: STUDY in the config's work_dir)",
     )
     return parser
 
 
 def default_workers() -> int:
-    """As many trainings at a time as there are cores; one where they would share the first GPU."""
+    """Return one training at a time per core; one where all would share the first GPU."""
     return 1 if torch.cuda.is_available() else usable_cores()
 
 
-def choose(defaults: Options, chosen: argparse.Namespace) -> Options:
-    """Return the study's options with those of the command line.
+def choose_options(defaults: Options, chosen: argparse.Namespace) -> Options:
+    """Return a study's defaults, overridden by the command line.
 
     Raises:
-        UsageError: A number is below 1, or a value is given twice.
+        UsageError: a number is below 1, or a value is given twice.
     """
-    values = {
-        name: getattr(chosen, name)
-        for name in ("depths", "schemes", "seeds", "updates")
-        if getattr(chosen, name) is not None
-    }
+    values: Dict[str, Any] = {}
     for name in ("depths", "schemes", "seeds"):
-        if name in values:
-            values[name] = tuple(sorted(values[name]) if name != "schemes" else values[name])
-            if len(set(values[name])) < len(values[name]):
-                given = " ".join(map(str, values[name]))
-                raise UsageError(f"--{name} {given}: give each once")
-    for name, numbers in (
-        ("depths", values.get("depths", ())),
-        ("updates", [values.get("updates", 1)]),
-        ("workers", [chosen.workers]),
-    ):
-        for number in numbers:
-            if number < 1:
-                raise UsageError(f"--{name} is {number}; it must be at least 1")
+        given = getattr(chosen, name)
+        if given is None:
+            continue
+        if len(set(given)) < len(given):
+            words = " ".join(map(str, given if name == "schemes" else sorted(given)))
+            raise UsageError(f"--{name} {words}: give each once")
+        values[name] = tuple(given if name == "schemes" else sorted(given))
+    if chosen.updates is not None:
+        values["updates"] = chosen.updates
+    numbers = [
+        *(("depths", depth) for depth in values.get("depths", ())),
+        ("updates", values.get("updates", 1)),
+        ("workers", chosen.workers),
+    ]
+    for name, number in numbers:
+        if number < 1:
+            raise UsageError(f"--{name} is {number}; it must be at least 1")
     return replace(defaults, **values)
-
-
-def make_data(recipe: Recipe) -> None:
-    """Prepare the config's corpus if it isn't. Raises DataError if that fails."""
-    if all(path.is_file() for path in recipe.dictionaries):
-        return
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the study's table
-        status = prepare.main([str(recipe.path)])
-    if status:
-        raise DataError(f"{recipe.path}: could not be prepared; see above")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from support.fairseq_commands import SMALL, command
+from support.fairseq_commands import SMALL, run_in_process, run_in_subprocess
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -24,14 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def in_process() -> Callable[..., None]:
-    """in_process(module, *words): run one of fairseq's commands within the test's own process, which saves its start."""
-
-    def run(module: Any, *words: Any) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["fairseq", *map(str, words)])
-            module.cli_main()
-
-    return run
+    """Return `run_in_process`."""
+    return run_in_process
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +73,9 @@ def journey(tmp_path_factory: pytest.TempPathFactory, toy_data: Path) -> Dict[st
     ]
     return {
         "folder": folder,
-        "train": command("train", *training, "--max-epoch", 1),
-        "resume": command("train", *training, "--max-epoch", 2),
-        "generate": command(
+        "train": run_in_subprocess("train", *training, "--max-epoch", 1),
+        "resume": run_in_subprocess("train", *training, "--max-epoch", 2),
+        "generate": run_in_subprocess(
             "generate",
             toy_data,
             "--path",

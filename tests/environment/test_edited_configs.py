@@ -13,7 +13,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf, gen_parser_f
 from fairseq.models.transformer import TransformerConfig
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
-from support.fairseq_commands import SMALL, command
+from support.fairseq_commands import SMALL, run_in_subprocess
 
 GROUPS = "bmuf checkpoint common common_eval dataset distributed_training ema eval_lm generation interactive optimization".split()
 
@@ -130,7 +130,7 @@ def test_hydra_train_trains_and_says_nothing(
     monkeypatch.chdir(tmp_path)
     for split in ("train", "valid"):
         (tmp_path / split).write_text("k l m n\no p k l\n" * 8)
-    command(
+    run_in_subprocess(
         "preprocess",
         "--only-source",
         "--trainpref",
@@ -140,7 +140,7 @@ def test_hydra_train_trains_and_says_nothing(
         "--destdir",
         "bin",
     )
-    done = command(
+    done = run_in_subprocess(
         "hydra_train",
         *(
             "task=language_modeling",

@@ -14,7 +14,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 from sacrebleu.metrics import BLEU
-from support.toy_run import DIRECTIONS, LINES, train_toy
+from support.files_toy import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.checkpoints import find_newest, load_checkpoint
 from deepnet_fairseq.commands import evaluate

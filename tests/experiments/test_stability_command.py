@@ -1,4 +1,4 @@
-"""stability.sh's command and its studies: tables, CSV files and figures against what each training left, and wrong calls."""
+"""stability.sh and its studies: their tables, CSV files and figures against each training's log."""
 
 import csv
 import dataclasses
@@ -15,14 +15,14 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import torch
 from PIL import Image
-from support.stability_runs import logged, measured, run_here, write_config
+from support.cldr_toy import logged, measured, run_here, write_config
 
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
-from experiments import small_batches, stability, trials, verdict
+from experiments import outcome, runs, small_batches, stability
+from experiments.outcome import unigram_nll
+from experiments.runs import Run, RunResult, training_command
 from experiments.study import Plan
-from experiments.trials import Outcome, command_of
-from experiments.verdict import unigram_nll
 
 ROOT = Path(__file__).parents[2]
 SCHEMES = ["deepnorm", "post-ln", "pre-ln", "sub-ln", "ds-init", "rezero", "branchnorm", "admin"]
@@ -40,19 +40,19 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """Trials run in this process, one after the other, in a fraction of the time; their names, in their order."""
+    """Run trainings in this process, which is faster; return the names of those that ran."""
     names: List[str] = []
 
-    def run(
-        recipe: Recipe, trial: Any, folder: Path, workers: int, extra: Any, running: Any
-    ) -> Outcome:
+    def run_training(
+        recipe: Recipe, run: Run, folder: Path, workers: int, extra: Any, processes: Any
+    ) -> RunResult:
         folder.mkdir(parents=True, exist_ok=True)
-        command = command_of(recipe, trial, folder, extra)
-        names.append(trial.name)
+        command = training_command(recipe, run, folder, extra)
+        names.append(run.name)
         run_here(command)
-        return Outcome(command, 0, 1.5, 0.25, str(folder))
+        return RunResult(command, 0, 1.5, 0.25, str(folder))
 
-    monkeypatch.setattr(trials, "_run", run)
+    monkeypatch.setattr(runs, "run_training", run_training)
     return names
 
 
@@ -88,7 +88,7 @@ def check_figure(path: Path) -> None:
 
 
 def validation(folder: Path) -> Dict[int, float]:
-    """Validation nll by update, as a trial's log has it."""
+    """Return validation NLL by update from a run's log."""
     found = re.findall(
         r"valid on 'valid' subset .* nll_loss (\S+) .* num_updates (\d+)",
         (folder / "train.log").read_text(),
@@ -97,7 +97,7 @@ def validation(folder: Path) -> Dict[int, float]:
 
 
 def check_output(capsys: pytest.CaptureFixture, folder: Path, name: str) -> str:
-    """What is printed is what is in the .md file, and where; return it. No half-written file is left."""
+    """Check that the .md file was printed and no partial file is left; return its text."""
     printed = capsys.readouterr().out
     text = (folder / f"{name}.md").read_text(encoding="utf-8")
     assert text.strip() in printed and printed.endswith(f"written: {folder}\n")
@@ -164,7 +164,8 @@ def test_updates(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
     } and len(kept) == 4 * (1 + 2 * 5)
 
     def mean(scheme: str, depth: int, update: int) -> str:
-        return f"{fmean(held[scheme, depth, seed][update, 'model', 0, 'model_update'] for seed in (1, 2)):.2g}"
+        key = (update, "model", 0, "model_update")
+        return f"{fmean(held[scheme, depth, seed][key] for seed in (1, 2)):.2g}"
 
     by_update, by_depth = tables(text)[:2]
     for update, row in zip((1, 2), by_update[1:], strict=True):
@@ -183,7 +184,7 @@ def test_depths(
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verdict, "BETTER_THAN_FREQUENCIES", -9)  # all of them learn
+    monkeypatch.setattr(outcome, "MARGIN", -9)  # all of them learn
     words = [
         "--depths",
         1,
@@ -215,16 +216,18 @@ def test_depths(
         ]
     for row in rows(folder / "sweep.csv"):
         key = (row["scheme"], int(row["layers_per_side"]), int(row["seed"]))
-        gap = measured(folder / "{}_{}l_seed{}".format(*key))[3, "model", 0, "source_gap"]
+        gap = measured(folder / "{}_{}l_seed{}".format(*key))[
+            3, "model", 0, "shuffled_source_nll_gap"
+        ]
         assert float(row["validation_nll"]) == curves[key][3]
-        assert float(row["source_gap"]) == pytest.approx(gap, rel=6e-4)
-        assert (row["verdict"], row["peak_gib"]) == ("learns", "0.25")
+        assert float(row["shuffled_source_nll_gap"]) == pytest.approx(gap, rel=6e-4)
+        assert (row["outcome"], row["peak_gib"]) == ("learns", "0.25")
     table, cost = tables(text)
     for scheme, row in zip(("deepnorm", "branchnorm"), table[1:], strict=True):
         means = [
             f"{fmean(curves[scheme, depth, seed][3] for seed in (1, 2)):.2f}" for depth in (1, 2)
         ]
-        assert row[1:] == [mean + "*" for mean in means]  # nothing that is new looks at its source
+        assert row[1:] == [mean + "*" for mean in means]  # no new model uses the source
     assert [row[0] for row in cost[1:]] == ["1L-1L", "2L-2L"] and {row[2] for row in cost[1:]} == {
         "0.25"
     }
@@ -250,16 +253,16 @@ def test_depths_of_every_scheme_with_one_that_fails(
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = trials._run
+    run_training = runs.run_training
 
-    def fail_one(recipe: Recipe, trial: Any, folder: Path, *rest: Any) -> Outcome:
-        if trial.name != "rezero_1l_seed1":
-            return run(recipe, trial, folder, *rest)
+    def fail_one(recipe: Recipe, run: Run, folder: Path, *rest: Any) -> RunResult:
+        if run.name != "rezero_1l_seed1":
+            return run_training(recipe, run, folder, *rest)
         folder.mkdir(parents=True)
         (folder / "output.log").write_text("OSError: no space\n")
-        return Outcome([], 1, 1.0, 0.1, str(folder))
+        return RunResult([], 1, 1.0, 0.1, str(folder))
 
-    monkeypatch.setattr(trials, "_run", fail_one)
+    monkeypatch.setattr(runs, "run_training", fail_one)
     assert call(toy_config, "depths", "--depths", 1, "--updates", 1) == 0
     folder = load_recipe(toy_config).work_dir / "depths"
     text = check_output(capsys, folder, "sweep")
@@ -267,7 +270,7 @@ def test_depths_of_every_scheme_with_one_that_fails(
     assert [row[1] for row in table[1:]] == [
         "F" if scheme == "rezero" else "D" for scheme in SCHEMES
     ]
-    assert {row["scheme"]: row["verdict"] for row in rows(folder / "sweep.csv")} == {
+    assert {row["scheme"]: row["outcome"] for row in rows(folder / "sweep.csv")} == {
         scheme: "failed" if scheme == "rezero" else "diverged" for scheme in SCHEMES
     }
     assert "rezero_1l_seed1: exit status 1: OSError: no space" in text
@@ -278,12 +281,12 @@ def test_depths_of_every_scheme_with_one_that_fails(
 def test_if_all_fail_nothing_is_written_and_the_first_is_named(
     toy_config: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, study: str
 ) -> None:
-    def fail(recipe: Recipe, trial: Any, folder: Path, *rest: Any) -> Outcome:
+    def fail(recipe: Recipe, run: Run, folder: Path, *rest: Any) -> RunResult:
         folder.mkdir(parents=True)
         (folder / "output.log").write_text("OSError: no space\n")
-        return Outcome([], 1, 1.0, 0.1, str(folder))
+        return RunResult([], 1, 1.0, 0.1, str(folder))
 
-    monkeypatch.setattr(trials, "_run", fail)
+    monkeypatch.setattr(runs, "run_training", fail)
     assert (
         call(
             toy_config, study, "--depths", *((1, 2) if study == "growing" else (1,)), "--updates", 3
@@ -306,13 +309,13 @@ def test_growing(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
     assert call(toy_config, "growing", "--depths", 1, 2, "--updates", 6, "--seeds", 1, 2) == 0
     folder = load_recipe(toy_config).work_dir / "growing"
     text = check_output(capsys, folder, "growing")
-    runs = {
+    expected = {
         "shallow": ("deepnorm_1l_seed{}", 1, 0, 4),
         "grown": ("deepnorm_2l_seed{}_grown", 2, 4, 4),
         "scratch": ("deepnorm_2l_seed{}", 2, 0, 6),
     }
     assert sorted(here) == sorted(
-        name.format(seed) for name, *_ in runs.values() for seed in (1, 2)
+        name.format(seed) for name, *_ in expected.values() for seed in (1, 2)
     )
     curves: Dict[tuple, Dict[int, float]] = {}
     for row in rows(folder / "growing.csv"):
@@ -321,7 +324,7 @@ def test_growing(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
             float(row["validation_nll"])
         )
     for (seed, way), curve in curves.items():
-        name, depth, spent, updates = runs[way]
+        name, depth, spent, updates = expected[way]
         log = validation(folder / name.format(seed))
         assert max(log) == updates
         assert curve == {spent + depth * update: nll for update, nll in log.items()}
@@ -370,7 +373,7 @@ def test_growing_takes_further_flags_and_branchnorm_to_the_end(
 
 
 def tokens_of_updates(folder: Path) -> float:
-    """Their mean, of a trial, as fairseq logs it."""
+    """Return the mean tokens per update of a run, as fairseq logs it."""
     return fmean(map(float, re.findall(r"wpb=([\d.]+)", (folder / "train.log").read_text())))
 
 
@@ -380,11 +383,12 @@ def test_small_batches(
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verdict, "BETTER_THAN_FREQUENCIES", -9)
+    monkeypatch.setattr(outcome, "MARGIN", -9)
     assert call(toy_config, "small-batches", "--depths", 1, "--seeds", 1, "--updates", 3) == 0
     folder = load_recipe(toy_config).work_dir / "small-batches"
     text = check_output(capsys, folder, "small_batches")
-    plan = Plan(load_recipe(toy_config), dataclasses.replace(small_batches.DEFAULTS, seeds=(1,)))
+    options = dataclasses.replace(small_batches.DEFAULTS, seeds=(1,))
+    plan = Plan(load_recipe(toy_config), options, folder)
     variants = list(small_batches.variants(plan))
     found = {row["variant"]: row for row in rows(folder / "small_batches.csv")}
     [table] = tables(text)
@@ -393,18 +397,19 @@ def test_small_batches(
     for variant, cells in zip(variants, table[1:], strict=True):
         log, row = validation(folder / f"{variant}_deepnorm_1l_seed1"), found[variant]
         gap, spread = (
-            held[variant][3, "model", 0, name] for name in ("source_gap", "encoder_spread")
+            held[variant][3, "model", 0, name]
+            for name in ("shuffled_source_nll_gap", "token_variance_ratio")
         )
         assert (
             float(row["validation_nll"]),
-            float(row["source_gap"]),
-            float(row["encoder_spread"]),
+            float(row["shuffled_source_nll_gap"]),
+            float(row["token_variance_ratio"]),
         ) == pytest.approx((log[3], gap, spread), rel=6e-4)
         assert cells[1:] == [
             f"{log[3]:.2f}",
             f"{gap:.2f}".replace("-0.00", "0.00"),
             f"{spread:.1g}",
-            f"{gap >= verdict.LOOKS:d} of 1",
+            f"{gap >= outcome.MIN_GAP:d} of 1",
         ]
     curves = [
         (row["variant"], int(row["update"]), row["quantity"], float(row["value"]))
@@ -418,23 +423,23 @@ def test_small_batches(
     check_figure(folder / "small_batches.png")
     # Each trains with other flags than the rest.
     commands = {
-        " ".join(trials.command_of(plan.recipe, trial, Path()))
-        for trial in small_batches.trials(plan)
+        " ".join(training_command(plan.recipe, run, Path()))
+        for run in small_batches.plan_runs(plan)
     }
     assert len(commands) == len(variants)
     tokens = {v: tokens_of_updates(folder / f"{v}_deepnorm_1l_seed1") for v in ("base", "tokens-4")}
     assert tokens["tokens-4"] > 3 * tokens["base"]
 
 
-def test_small_batches_is_about_deepnorm_alone(
+def test_small_batches_is_only_about_deepnorm(
     toy_config: Path, here: List[str], capsys: pytest.CaptureFixture
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(toy_config, "small-batches", "--schemes", "post-ln")
-    assert "--schemes post-ln: this study is about deepnorm alone" in capsys.readouterr().err
+    assert "--schemes post-ln: this study is only about deepnorm" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         call(toy_config, "small-batches", "--", "--optimizer=sgd")
-    assert "--optimizer: this study is about Adam's settings, too" in capsys.readouterr().err
+    assert "--optimizer: this study varies Adam's settings" in capsys.readouterr().err
     assert here == []
 
 
@@ -518,7 +523,7 @@ def test_ctrl_c_is_told_in_one_line(
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stability, "run_trials", interrupt)
+    monkeypatch.setattr(stability, "run_all", interrupt)
     assert call(toy_config, "depths") == 130
     error = capsys.readouterr().err
     assert error.startswith("stability.sh: interrupted") and error.count("\n") == 1

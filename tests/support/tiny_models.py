@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Sequence
 
 import torch
 from fairseq.data import Dictionary
@@ -26,26 +26,31 @@ SIZES = dict(
 )
 
 
-def make_dictionary(size: int = VOCABULARY) -> Dictionary:
+def make_dictionary(size: int = VOCABULARY, languages: Sequence[str] = ()) -> Dictionary:
+    """Return w0, w1, … and a token such as __de__ per language."""
     dictionary = Dictionary()
-    for i in range(size):
-        dictionary.add_symbol(f"w{i}")
+    for word in [*(f"w{i}" for i in range(size)), *(f"__{name}__" for name in languages)]:
+        dictionary.add_symbol(word)
     return dictionary
 
 
-def make_task(size: int = VOCABULARY) -> SimpleNamespace:
-    """What a model asks of a task."""
+def make_task(size: int = VOCABULARY, languages: Sequence[str] = ()) -> SimpleNamespace:
+    """Return what a model asks of a task."""
     return SimpleNamespace(
-        source_dictionary=make_dictionary(size), target_dictionary=make_dictionary(size)
+        source_dictionary=make_dictionary(size, languages),
+        target_dictionary=make_dictionary(size, languages),
     )
 
 
-def make_model(**options: Any) -> DeepNetTransformer:
+def make_model(languages: Sequence[str] = (), **options: Any) -> DeepNetTransformer:
+    """Return a 3-2 model with different widths on each side; options as on the command line."""
     torch.manual_seed(7)
-    return DeepNetTransformer.build_model(Namespace(**{**SIZES, **options}), make_task())
+    task = make_task(languages=languages)
+    return DeepNetTransformer.build_model(Namespace(**{**SIZES, **options}), task)
 
 
 def pad(rows: Any, pad_index: int, left: bool) -> Tensor:
+    """Return rows of tokens as one tensor, padded on the left or on the right."""
     width = max(map(len, rows))
     filled = [
         [pad_index] * (width - len(r)) + r if left else r + [pad_index] * (width - len(r))

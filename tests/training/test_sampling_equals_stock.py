@@ -7,7 +7,7 @@ from typing import Any, List
 import pytest
 import torch
 from fairseq.data.iterators import EpochBatchIterator
-from support.multilingual_data import (
+from support.multilingual_toy import (
     OURS,
     PAIRS,
     STOCK,

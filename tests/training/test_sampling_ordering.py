@@ -10,7 +10,7 @@ import pytest
 import torch
 from fairseq.data import data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
-from support.multilingual_data import (
+from support.multilingual_toy import (
     OURS,
     PAIRS,
     STOCK,

@@ -6,7 +6,7 @@ from typing import Any, List
 
 import numpy as np
 import pytest
-from support.multilingual_data import (
+from support.multilingual_toy import (
     DIRECTIONS,
     OURS,
     PAIRS,

@@ -8,7 +8,8 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 from fairseq_cli import generate, train
-from support.multilingual_data import OURS, PAIRS, STOCK, USER_DIR, binarize, run, task_flags
+from support.fairseq_commands import run_in_process
+from support.multilingual_toy import OURS, PAIRS, STOCK, USER_DIR, binarize, task_flags
 
 TINY = "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2".split()
 LEARNING = "--optimizer adam --lr 0.003 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --dropout 0.1 --seed 3".split()
@@ -36,7 +37,7 @@ def run_training(name: str, data: Any, save_dir: Path, *flags: Any) -> Dict[str,
         *TINY,
         *LEARNING,
     ]
-    run(
+    run_in_process(
         train,
         *words,
         "--save-dir",
@@ -154,7 +155,7 @@ def hypotheses(name: str, data: Path, checkpoint: Path, out: Path) -> List[Tuple
         "--beam",
         "3",
     ]
-    run(generate, *words, "--source-lang", "fr", "--target-lang", "en", "--results-path", out)
+    run_in_process(generate, *words, "--source-lang", "fr", "--target-lang", "en", "--results-path", out)
     return re.findall(
         r"^H-(\d+)\t([^\t]+)\t(.*)$", (out / "generate-test.txt").read_text(), re.MULTILINE
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
 from fairseq_cli import train
-from support.multilingual_data import OURS, binarize, run, set_up, task_flags
+from support.fairseq_commands import run_in_process
+from support.multilingual_toy import OURS, binarize, set_up, task_flags
 
 from deepnet_fairseq.training.validation import has_data
 
@@ -69,7 +70,7 @@ def test_fairseq_train_runs_on_such_a_corpus(data: Path, tmp_path: Path) -> None
         "--save-dir",
         tmp_path / "c",
     ]
-    run(
+    run_in_process(
         train,
         *task_flags(OURS, data),
         "--arch",

@@ -1,1 +1,1 @@
-"""How much a model changes while it trains, measured inside fairseq-train; in studies/, compared over many trainings."""
+"""Measurements inside fairseq-train: how far an update moves the model, and collapse."""

@@ -1,9 +1,9 @@
-"""Measuring inside fairseq-train: what `--stability-interval` asks of the task.
+"""Measures a training inside fairseq-train, as `--stability-interval` asks.
 
-Every so many updates the monitor takes the model before and after a single update: its output on a fixed batch (the first that it
-trains on), and with `--stability-layers` every layer's gradient, update and output. It consumes no random numbers and changes no weight, so
-the training is the same as without it. A training that goes on from a checkpoint has a batch and a start of its own: model_update counts
-from there.
+Every N updates the monitor measures the model before and after a single update: its output on a
+fixed batch (the first training batch) and, with `--stability-layers`, each layer's gradient, update
+and output. It consumes no random numbers and changes no weight, so the training is the same as
+without it. A resumed training has a batch and a start of its own: model_update counts from there.
 """
 
 import logging
@@ -16,6 +16,7 @@ from fairseq.logging import metrics
 from fairseq.optim import FairseqOptimizer
 from torch import Tensor, nn
 
+from deepnet_fairseq.errors import UsageError
 from deepnet_fairseq.network.model import DeepNetTransformer
 from deepnet_fairseq.training.diagnostics import measurements as names
 from deepnet_fairseq.training.diagnostics.guard import Guard
@@ -25,6 +26,7 @@ from deepnet_fairseq.training.diagnostics.probe import (
     Outputs,
     Probe,
     relative_change,
+    total_norm,
     unwrap,
 )
 
@@ -39,39 +41,46 @@ def add_flags(parser: ArgumentParser) -> None:
         "--stability-interval",
         type=int,
         metavar="N",
-        help="measure the size of the model's update every N updates and at the first; into the log, TensorBoard and stability.csv beside "
-        "the checkpoints. Costs about three forward passes over some 512 tokens each time",
+        help="measure how far an update moves the model, every N updates and at the first; results "
+        "go to the log, to TensorBoard and to stability.csv beside the checkpoints. Costs about "
+        "three forward passes over some 512 tokens each time",
     )
     parser.add_argument(
         "--stability-layers",
         action="store_true",
-        help="with --stability-interval: also each layer's gradient norm, update norm and output variance, into stability.csv and "
-        "TensorBoard. Costs a copy of all weights while an update is measured, and some 512 tokens' output of every layer all the time",
+        help="with --stability-interval: also measure each layer's gradient norm, update norm, "
+        "weight norm, output variance and output change; results go to stability.csv and "
+        "TensorBoard. Costs a copy of all weights while an update is measured, and the output of "
+        "each layer for some 512 tokens all the time",
     )
     parser.add_argument(
         "--stability-guard",
         action="store_true",
-        help="stop with a message, leaving all checkpoints as they are, when a single update overturns the model, when its encoder "
-        "collapses, or when it no longer looks at its source; measured every --stability-interval updates (default with this flag: "
-        f"{DEFAULT_INTERVAL})",
+        help="stop with a message, leaving all checkpoints as they are, if a single update "
+        "overturns the model, if its encoder collapses (low token_variance_ratio), or if it no "
+        "longer uses the source (low shuffled_source_nll_gap); measured every "
+        f"--stability-interval updates (default with this flag: {DEFAULT_INTERVAL})",
     )
 
 
 def build_monitor(args: Namespace) -> "Optional[Monitor]":
-    """The monitor that the flags ask for, if any. Raises ValueError, naming the flag, for those that ask for nothing."""
+    """Return the monitor that the flags ask for, None if they ask for none.
+
+    Raises:
+        UsageError: a flag has no effect or no meaningful value. The message names it.
+    """
     interval, guard, layers = (
         getattr(args, f"stability_{name}", None) for name in ("interval", "guard", "layers")
     )
     if interval is not None and interval < 1:
-        raise ValueError(f"--stability-interval is {interval}; it must be at least 1")
+        raise UsageError(f"--stability-interval is {interval}; it must be at least 1")
     if interval is None and not guard:
         if layers:
-            raise ValueError("--stability-layers needs --stability-interval")
+            raise UsageError("--stability-layers needs --stability-interval")
         return None
-    folder = Path(getattr(args, "save_dir", "checkpoints"))
     return Monitor(
         interval or DEFAULT_INTERVAL,
-        folder,
+        Path(getattr(args, "save_dir", "checkpoints")),
         bool(layers),
         getattr(args, "tensorboard_logdir", None),
         Guard() if guard else None,
@@ -79,10 +88,16 @@ def build_monitor(args: Namespace) -> "Optional[Monitor]":
 
 
 class Monitor:
-    """Measures around every interval-th update, on the first of several processes; the others learn only whether to stop.
+    """Measures around every interval-th update.
 
-    Args: interval: in updates; folder: where stability.csv goes; layers: whether every layer is measured; tensorboard: its folder, or
-    None; guard: what stops the training, or None.
+    Of several processes the first one measures; the others only learn whether to stop.
+
+    Args:
+        interval: in updates.
+        folder: where stability.csv goes.
+        layers: whether to measure each layer.
+        tensorboard: folder of TensorBoard's files, or None.
+        guard: stops the training if it cannot recover, or None.
     """
 
     def __init__(
@@ -97,9 +112,8 @@ class Monitor:
         self.layers = layers
         self.writer = Writer(folder / names.FILE_NAME)
         self.tensorboard_folder = tensorboard
-        self.tensorboard: Any = (
-            None  # opened with the first measurement, and so by the first process alone
-        )
+        # Opened with the first measurement, and so only by the first process.
+        self.tensorboard: Any = None
         self.guard = guard
         self.probe: Optional[Probe] = None
         self.start: Optional[Outputs] = None  # F(x, θ_0)
@@ -107,37 +121,27 @@ class Monitor:
         self.rows: List[Measurement] = []
 
     def begin(self, sample: Dict[str, Any], source: Any) -> None:
-        """Before a batch's forward pass: the first batch becomes the probe."""
-        if self.probe is None and _is_first() and "net_input" in sample:
+        """Take the first batch as the probe; called before each batch's forward pass."""
+        if self.probe is None and _is_first_process() and "net_input" in sample:
             self.probe = Probe(sample, source)
-            if self.probe.other is None:
+            if self.probe.permutation is None:
                 logger.warning(
-                    "stability: no two sentences of the first batch ask for the same language: source_gap cannot be measured"
+                    "stability: no two sentences of the first batch ask for the same language: "
+                    "%s cannot be measured",
+                    names.NLL_GAP,
                 )
 
-    def _measure_start(self, model: nn.Module, update: int) -> None:
-        """The model that all later ones are compared with; after so many updates, and after the forward pass in which Admin profiles."""
-        self.layers = self.layers and isinstance(model, DeepNetTransformer)
-        if self.layers and self.tensorboard_folder:
-            self.tensorboard = _tensorboard(self.tensorboard_folder)
-        self.start = self.probe(model, self.layers)
-        if update:
-            logger.info(
-                "stability: model_update counts from update %d, where this run started", update
-            )
-        self._add_layers(
-            update, names.VARIANCE, {name: x.var().item() for name, x in self.start.layers.items()}
-        )
-        start = {
-            names.SOURCE_GAP: self.start.source_gap,
-            names.ENCODER_SPREAD: self.start.encoder_spread,
-            names.NLL: self.start.nll,
-        }
-        # Of a training that goes on, the earlier run has measured model_update here, from its own start.
-        self._write(update, start if update else {names.MODEL_UPDATE: 0.0, **start})
-
     def step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
-        """Take the step that leads to so many updates, and measure it if it is one of those. Raises SystemExit if the guard says so."""
+        """Take an optimizer step, and measure it if it is due.
+
+        Args:
+            optimizer: fairseq's.
+            model: the model, or a wrapper of it.
+            update: the number of the update that the step makes, from 1.
+
+        Raises:
+            SystemExit: the guard stops the training.
+        """
         if self.probe is not None and self.start is None:
             self._measure_start(unwrap(model), update - 1)
         due = update == 1 or update % self.interval == 0
@@ -145,58 +149,56 @@ class Monitor:
             self._measured_step(optimizer, unwrap(model), update)
         else:
             optimizer.step()
-        for (
-            name,
-            value,
-        ) in (
-            self.latest.items()
-        ):  # at every update: fairseq would write None for those without a measurement
+        # At every update: fairseq would write None for those without a measurement.
+        for name, value in self.latest.items():
             metrics.log_scalar(name, value, weight=0, priority=450, round=5)
         if self.guard is not None and due:
-            self._heed_guard(model)
+            self._stop_if_guard_complains(model)
+
+    def _measure_start(self, model: nn.Module, update: int) -> None:
+        """Measure the model that all later ones are compared with.
+
+        This is after the first forward pass, in which Admin profiles.
+        """
+        self.layers = self.layers and isinstance(model, DeepNetTransformer)
+        if self.layers and self.tensorboard_folder:
+            self.tensorboard = _open_tensorboard(self.tensorboard_folder)
+        self.start = self.probe(model, self.layers)
+        if update:
+            logger.info(
+                "stability: model_update counts from update %d, where this run started", update
+            )
+        self._add_layers(update, names.VARIANCE, _variances(self.start))
+        # If the training is resumed, the earlier run has measured its model_update here.
+        values = {} if update else {names.MODEL_UPDATE: 0.0}
+        self._write(update, {**values, **_model_values(self.start)})
 
     def _measured_step(self, optimizer: FairseqOptimizer, model: nn.Module, update: int) -> None:
         before = self.probe(model)
         weights = layer_parameters(model) if self.layers else {}
-        # In half precision fairseq keeps apart by what the gradients are yet to be multiplied: loss scale, batch size, clipping.
-        factor = float(getattr(optimizer, "_multiply_factor", 1.0))
-        gradients = {
-            name: factor * _norm([p.grad for p in ps if p.grad is not None])
-            for name, ps in weights.items()
-        }
-        self._add_layers(update, names.GRADIENT, gradients)
+        self._add_layers(update, names.GRADIENT, _gradient_norms(optimizer, weights))
         copies = {name: [p.detach().clone() for p in ps] for name, ps in weights.items()}
         optimizer.step()
         after = self.probe(model, self.layers)
         for name, parameters in weights.items():
             torch._foreach_sub_(copies[name], [p.detach() for p in parameters])
-        self._add_layers(
-            update, names.UPDATE, {name: _norm(changes) for name, changes in copies.items()}
-        )
-        self._add_layers(
-            update,
-            names.WEIGHT,
-            {name: _norm([p.detach() for p in ps]) for name, ps in weights.items()},
-        )
-        self._add_layers(
-            update, names.VARIANCE, {name: x.var().item() for name, x in after.layers.items()}
-        )
-        self._add_layers(
-            update,
-            names.CHANGE,
-            {n: relative_change(x, self.start.layers[n]) for n, x in after.layers.items()},
-        )
-        found = {
+        self._add_layers(update, names.UPDATE, {n: total_norm(d) for n, d in copies.items()})
+        norms = {n: total_norm([p.detach() for p in ps]) for n, ps in weights.items()}
+        self._add_layers(update, names.WEIGHT, norms)
+        self._add_layers(update, names.VARIANCE, _variances(after))
+        changes = {n: relative_change(x, self.start.layers[n]) for n, x in after.layers.items()}
+        self._add_layers(update, names.CHANGE, changes)
+        model_step = relative_change(after.features, before.features)
+        self.latest = {
             names.MODEL_UPDATE: relative_change(after.features, self.start.features),
-            names.MODEL_STEP: relative_change(after.features, before.features),
-            names.SOURCE_GAP: after.source_gap,
-            names.ENCODER_SPREAD: after.encoder_spread,
-            names.NLL: after.nll,
+            names.MODEL_STEP: model_step,
+            **_model_values(after),
         }
-        self.latest = found
         if self.guard is not None:
-            self.guard.heed(update, found[names.MODEL_STEP], after.source_gap, after.encoder_spread)
-        self._write(update, found)
+            self.guard.update(
+                update, model_step, after.shuffled_source_nll_gap, after.token_variance_ratio
+            )
+        self._write(update, self.latest)
 
     def _add_layers(self, update: int, quantity: str, values: Dict[LayerName, float]) -> None:
         for (stack, layer), value in values.items():
@@ -204,19 +206,15 @@ class Monitor:
             if self.tensorboard is not None:
                 self.tensorboard.add_scalar(f"{quantity}/{stack}_{layer:03}", value, update)
 
-    def _write(self, update: int, model: Dict[str, float]) -> None:
-        self.writer.write(
-            [
-                *(Measurement(update, "model", 0, name, value) for name, value in model.items()),
-                *self.rows,
-            ]
-        )
+    def _write(self, update: int, values: Dict[str, float]) -> None:
+        model = [Measurement(update, "model", 0, name, value) for name, value in values.items()]
+        self.writer.write([*model, *self.rows])
         self.rows = []
 
-    def _heed_guard(self, model: nn.Module) -> None:
-        """Stop all processes if the first one's guard has something to say."""
+    def _stop_if_guard_complains(self, model: nn.Module) -> None:
+        """Stop all processes if the first one's guard has a complaint."""
         complaint = self.guard.complaint
-        if _are_many():
+        if _is_distributed():
             device = next(model.parameters()).device
             flag = torch.tensor(float(complaint is not None), device=device)
             torch.distributed.broadcast(flag, src=0)
@@ -226,37 +224,50 @@ class Monitor:
 
 
 def layer_parameters(model: DeepNetTransformer) -> Dict[LayerName, List[nn.Parameter]]:
-    """The weights of every layer that are trained."""
+    """Return the trained weights of each layer."""
+    parameters = {}
+    for stack in ("encoder", "decoder"):
+        # children(): iterating over the list would leave some out under LayerDrop.
+        layers = getattr(model, stack).stack.layers.children()
+        for number, layer in enumerate(layers, start=1):
+            parameters[stack, number] = [p for p in layer.parameters() if p.requires_grad]
+    return parameters
+
+
+def _gradient_norms(
+    optimizer: FairseqOptimizer, weights: Dict[LayerName, List[nn.Parameter]]
+) -> Dict[LayerName, float]:
+    # In half precision fairseq keeps the factor that gradients are yet to be multiplied by (loss
+    # scale, batch size, clipping) apart from them.
+    factor = float(getattr(optimizer, "_multiply_factor", 1.0))
+    norms = {}
+    for name, parameters in weights.items():
+        gradients: List[Tensor] = [p.grad for p in parameters if p.grad is not None]
+        norms[name] = factor * total_norm(gradients)
+    return norms
+
+
+def _variances(outputs: Outputs) -> Dict[LayerName, float]:
+    return {name: x.var().item() for name, x in outputs.layers.items()}
+
+
+def _model_values(outputs: Outputs) -> Dict[str, float]:
     return {
-        (stack, number): [p for p in layer.parameters() if p.requires_grad]
-        for stack in ("encoder", "decoder")
-        for number, layer in enumerate(
-            getattr(model, stack).stack.layers.children(), start=1
-        )  # iterated, LayerDrop would leave some out
+        names.NLL_GAP: outputs.shuffled_source_nll_gap,
+        names.TOKEN_VARIANCE_RATIO: outputs.token_variance_ratio,
+        names.NLL: outputs.nll,
     }
 
 
-def _norm(tensors: List[Tensor]) -> float:
-    """The L2 norm of all of them together."""
-    # in single precision: in half, the norm of a scaled gradient may be beyond the largest number
-    return (
-        torch.stack([torch.linalg.vector_norm(t, dtype=torch.float32) for t in tensors])
-        .norm()
-        .item()
-        if tensors
-        else 0.0
-    )
+def _is_first_process() -> bool:
+    return not _is_distributed() or torch.distributed.get_rank() == 0
 
 
-def _is_first() -> bool:
-    return not _are_many() or torch.distributed.get_rank() == 0
-
-
-def _are_many() -> bool:
+def _is_distributed() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
-def _tensorboard(folder: str) -> Any:
-    from tensorboardX import SummaryWriter  # slow to import, and only wanted here
+def _open_tensorboard(folder: str) -> Any:
+    from tensorboardX import SummaryWriter  # slow to import, and needed here only
 
     return SummaryWriter(str(Path(folder) / "stability"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from fairseq import options
 from fairseq_cli import generate
-from support.toy_run import DIRECTIONS, LINES, train_toy
+from support.files_toy import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.checkpoints import load_checkpoint
 from deepnet_fairseq.config.recipe import Recipe

@@ -1,10 +1,11 @@
-"""The file that a measured training leaves: written and read again."""
+"""stability.csv: written, and read again."""
 
 import math
 from pathlib import Path
 
 import pytest
 
+from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.training.diagnostics.measurements import (
     COLUMNS,
     FILE_NAME,
@@ -36,7 +37,7 @@ def test_values_have_six_significant_digits(tmp_path: Path) -> None:
     writer.write(
         [
             Measurement(1, "model", 0, "model_step", 0.000123456789),
-            Measurement(1, "model", 0, "source_gap", math.nan),
+            Measurement(1, "model", 0, "shuffled_source_nll_gap", math.nan),
         ]
     )
     first, second = read(writer.path)
@@ -44,7 +45,7 @@ def test_values_have_six_significant_digits(tmp_path: Path) -> None:
     assert math.isnan(second.value)
 
 
-def test_of_a_training_that_started_again_the_later_run_counts(tmp_path: Path) -> None:
+def test_the_later_run_of_a_resumed_training_counts(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     runs = [[(1, 0.1), (5, 0.5), (9, 0.9)], [(5, 0.51), (7, 0.71)]]
     for run in runs:
@@ -65,6 +66,15 @@ def test_quantities_and_layers_do_not_replace_one_another(tmp_path: Path) -> Non
     assert read(tmp_path / FILE_NAME) == rows
 
 
+def test_names_of_earlier_versions_are_translated(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_text(HEADER + "3,model,0,source_gap,0.5\n3,model,0,encoder_spread,0.25\n")
+    assert read(path) == [
+        Measurement(3, "model", 0, "shuffled_source_nll_gap", 0.5),
+        Measurement(3, "model", 0, "token_variance_ratio", 0.25),
+    ]
+
+
 MALFORMED = [
     ("empty", "", "line 1: is not update,stack,layer,quantity,value"),
     ("other columns", "update,value\n1,2\n", "line 1: is not"),
@@ -80,11 +90,13 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [m[1:] for m in MALFORMED], ids=[m[0] for m in MALFORMED]
+    ("text", "message"), [m[1:] for m in MALFORMED], ids=[m[0] for m in MALFORMED]
 )
-def test_anything_else_is_refused_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
+def test_anything_else_is_refused_with_file_and_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / FILE_NAME
     path.write_text(text)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(DataError) as error:
         read(path)
-    assert str(error.value).startswith(f"{path}, {said}")
+    assert str(error.value).startswith(f"{path}, {message}")

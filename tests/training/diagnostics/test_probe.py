@@ -1,4 +1,4 @@
-"""What the probe says of a model: against the model's own forward, and against losses added up by hand."""
+"""The probe against the model's own forward pass and against losses summed by hand."""
 
 import math
 from typing import Any, Dict, List, Optional, Sequence
@@ -6,26 +6,71 @@ from typing import Any, Dict, List, Optional, Sequence
 import pytest
 import torch
 from fairseq.distributed import ModuleProxyWrapper
-from support.probe_models import LENGTHS, make_dictionary, make_model, make_sample
+from support import tiny_models
+from support.tiny_models import pad
 from torch import Tensor, nn
 
+from deepnet_fairseq.network.model import DeepNetTransformer
 from deepnet_fairseq.training.diagnostics.probe import (
     MAX_TOKENS,
     Probe,
-    exchange,
     relative_change,
+    rotate_groups,
+    token_variance_ratio,
+    total_norm,
     unwrap,
 )
 
 ROUNDING = dict(atol=1e-5, rtol=1e-5)
-WORDS = make_dictionary()
+LANGUAGES = ("de", "fr", "nl")
+WORDS = tiny_models.make_dictionary(languages=LANGUAGES)
+LENGTHS = ((9, 5), (4, 7), (6, 2), (3, 4))  # words of each sentence and of its translation
+
+
+def make_model(**options: Any) -> DeepNetTransformer:
+    positions = dict(max_source_positions=600, max_target_positions=600)
+    return tiny_models.make_model(LANGUAGES, **{**positions, **options})
+
+
+def make_sample(
+    languages: Sequence[str] = (), lengths: Sequence[Sequence[int]] = LENGTHS
+) -> Dict[str, Any]:
+    """Return a batch, sources padded on the left, targets on the right.
+
+    Args:
+        languages: the token before each source, if any.
+        lengths: words of each sentence and of its translation.
+    """
+    generator = torch.Generator().manual_seed(3)
+    words = WORDS.nspecial, WORDS.nspecial + tiny_models.VOCABULARY
+
+    def draw(n: int) -> List[int]:
+        return torch.randint(*words, (n,), generator=generator).tolist()
+
+    sources = [draw(length) + [WORDS.eos()] for length, _ in lengths]
+    if languages:
+        sources = [[WORDS.index(token)] + s for token, s in zip(languages, sources, strict=True)]
+    targets = [draw(length) + [WORDS.eos()] for _, length in lengths]
+    previous = [[WORDS.eos()] + target[:-1] for target in targets]
+    inputs = {
+        "src_tokens": pad(sources, WORDS.pad(), left=True),
+        "src_lengths": torch.tensor([len(s) for s in sources]),
+        "prev_output_tokens": pad(previous, WORDS.pad(), left=False),
+    }
+    return {"net_input": inputs, "target": pad(targets, WORDS.pad(), left=False)}
 
 
 def sentence_losses(
     model: nn.Module, sample: Dict[str, Any], order: Optional[Sequence[int]] = None
 ) -> List[Tensor]:
-    """For each sentence the bits of its target's tokens, computed alone, without padding, given the source that order puts there."""
-    inputs, found = sample["net_input"], []
+    """Return the bits of each sentence's target tokens, computed alone and without padding.
+
+    Args:
+        model: of fairseq's.
+        sample: the batch.
+        order: the source that each sentence is given, its own by default.
+    """
+    inputs, losses = sample["net_input"], []
     for i, target in enumerate(sample["target"]):
         length = int(target.ne(WORDS.pad()).sum())
         source = inputs["src_tokens"][i if order is None else order[i]]
@@ -37,8 +82,8 @@ def sentence_losses(
                 inputs["prev_output_tokens"][i : i + 1, :length],
             )
         chosen = logits[0].log_softmax(-1).gather(1, target[:length, None])[:, 0]
-        found.append(-chosen / math.log(2))
-    return found
+        losses.append(-chosen / math.log(2))
+    return losses
 
 
 def mean(losses: Sequence[Tensor]) -> float:
@@ -63,56 +108,57 @@ def test_nll_is_the_mean_of_all_tokens_each_sentence_computed_alone() -> None:
     assert outputs.shuffled_nll == pytest.approx(
         mean(sentence_losses(model, sample, [1, 2, 3, 0])), abs=1e-5
     )
-    assert outputs.source_gap == outputs.shuffled_nll - outputs.nll
+    assert outputs.shuffled_source_nll_gap == outputs.shuffled_nll - outputs.nll
 
 
 def test_a_model_that_says_all_words_equally_often_needs_log2_of_their_number() -> None:
     model = make_model()
     nn.init.zeros_(model.decoder.output_projection.weight)
     outputs = Probe(make_sample(), WORDS)(model)
-    assert (outputs.nll, outputs.source_gap) == (pytest.approx(math.log2(len(WORDS)), abs=1e-6), 0)
+    assert (outputs.nll, outputs.shuffled_source_nll_gap) == (
+        pytest.approx(math.log2(len(WORDS)), abs=1e-6),
+        0,
+    )
 
 
 def test_the_source_is_worth_nothing_where_cross_attention_is_zero() -> None:
     model, probe = make_model(), Probe(make_sample(), WORDS)
-    assert abs(probe(model).source_gap) > 1e-4
+    assert abs(probe(model).shuffled_source_nll_gap) > 1e-4
     for layer in model.decoder.stack.layers:
         for parameter in layer.encoder_attn.out_proj.parameters():
             nn.init.zeros_(parameter)
-    assert probe(model).source_gap == pytest.approx(0, abs=1e-6)
+    assert probe(model).shuffled_source_nll_gap == pytest.approx(0, abs=1e-6)
 
 
-EXCHANGES = [
+SWAPS = [
     ("none but one", ["__de__", "__fr__", "__de__", "__nl__"], [2, 1, 0, 3]),
     ("three", ["__de__", "__fr__", "__de__", "__de__"], [2, 1, 3, 0]),
     ("two and two", ["__fr__", "__de__", "__de__", "__fr__"], [3, 2, 1, 0]),
 ]
 
 
-@pytest.mark.parametrize(
-    ("languages", "order"), [c[1:] for c in EXCHANGES], ids=[c[0] for c in EXCHANGES]
-)
+@pytest.mark.parametrize(("languages", "order"), [c[1:] for c in SWAPS], ids=[c[0] for c in SWAPS])
 def test_the_gap_is_that_of_the_sentences_with_another_of_their_language(
     languages: List[str], order: List[int]
 ) -> None:
     sample = make_sample(languages)
     model, probe = make_model(), Probe(sample, WORDS)
-    assert probe.other is not None and probe.other.tolist() == order
+    assert probe.permutation is not None and probe.permutation.tolist() == order
     changed = [i for i, j in enumerate(order) if i != j]
     own_losses, other_losses = (sentence_losses(model, sample, o) for o in (None, order))
     gap = mean([other_losses[i] for i in changed]) - mean([own_losses[i] for i in changed])
     outputs = probe(model)
     assert outputs.nll == pytest.approx(mean(own_losses), abs=1e-5)
-    assert outputs.source_gap == pytest.approx(gap, abs=1e-5)
+    assert outputs.shuffled_source_nll_gap == pytest.approx(gap, abs=1e-5)
     assert abs(gap) > 1e-4
 
 
-def test_without_two_sentences_to_exchange_the_gap_is_nan() -> None:
+def test_without_two_sentences_to_swap_the_gap_is_nan() -> None:
     outputs = Probe(make_sample(["__de__", "__fr__"], LENGTHS[:2]), WORDS)(make_model())
     assert (
         math.isfinite(outputs.nll)
         and math.isnan(outputs.shuffled_nll)
-        and math.isnan(outputs.source_gap)
+        and math.isnan(outputs.shuffled_source_nll_gap)
     )
 
 
@@ -127,10 +173,8 @@ GROUPS = [
 
 
 @pytest.mark.parametrize(("groups", "expected"), GROUPS, ids=str)
-def test_an_exchange_stays_inside_its_group_and_leaves_none_in_place(
-    groups: List[int], expected: Optional[List[int]]
-) -> None:
-    order = exchange(groups, torch.device("cpu"))
+def test_groups_are_rotated(groups: List[int], expected: Optional[List[int]]) -> None:
+    order = rotate_groups(groups, torch.device("cpu"))
     assert (None if order is None else order.tolist()) == expected
     if order is not None:
         assert sorted(order.tolist()) == list(range(len(groups)))
@@ -219,6 +263,12 @@ def test_modes_are_as_before_when_the_model_fails() -> None:
     assert all(module.training for module in model.modules())
 
 
+def test_the_token_variance_ratio_is_what_is_left_without_the_mean_over_tokens() -> None:
+    assert token_variance_ratio(torch.tensor([[3.0, 0.0], [1.0, 0.0]])) == pytest.approx(2 / 10)
+    assert token_variance_ratio(torch.tensor([[3.0, 4.0]] * 5)) == 0
+    assert token_variance_ratio(torch.tensor([[3.0, 4.0], [-3.0, -4.0]])) == 1
+
+
 def test_relative_change_is_the_norm_of_the_difference_over_that_of_the_old() -> None:
     old, new = torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([[3.0, 1.0], [2.0, 2.0]])
     assert relative_change(new, old) == pytest.approx(3 / 5)
@@ -239,3 +289,13 @@ def test_the_model_is_found_inside_the_wrappers_of_distributed_training() -> Non
         Wrapper(Wrapper(model)),
     ):
         assert unwrap(wrapped) is model
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_a_norm_is_taken_in_single_precision(dtype: torch.dtype) -> None:
+    tensors = [
+        torch.full((64,), 3e4, dtype=dtype),
+        torch.full((36,), 3e4, dtype=dtype),
+    ]  # norm 3e5: no half-precision number
+    assert total_norm(tensors) == pytest.approx(10 * tensors[0][0].item())
+    assert total_norm([]) == 0.0

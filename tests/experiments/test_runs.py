@@ -1,4 +1,4 @@
-"""Many short trainings, each in a process of its own: real ones on the toy corpus."""
+"""Many short trainings, each in a process of its own, on the toy corpus."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.training.diagnostics.measurements import FILE_NAME
-from experiments import trials
-from experiments.trials import Outcome, Trial, command_of, run_trials
+from experiments import runs
+from experiments.runs import Run, RunResult, run_all, training_command
 
 SHORT = {"max-update": 2, "stability-interval": 1}
 PATIENCE = 60  # seconds; far more than it takes
@@ -31,11 +31,11 @@ def flag(command: List[str], name: str) -> Any:
     return vars(parse_flags(get_training_parser(), command[1:]))[name]
 
 
-def test_the_command_is_the_configs_with_the_trials_flags_and_then_the_callers(
+def test_a_runs_flags_override_the_configs_and_further_flags_override_both(
     toy: Recipe, tmp_path: Path
 ) -> None:
-    trial = Trial("a", {"encoder-layers": 7, "label-smoothing": None, "disable-validation": True})
-    command = command_of(toy, trial, tmp_path / "a", ["--lr", "0.25"])
+    run = Run("a", {"encoder-layers": 7, "label-smoothing": None, "disable-validation": True})
+    command = training_command(toy, run, tmp_path / "a", ["--lr", "0.25"])
     assert command[0] == "fairseq-train"
     expected = dict(
         encoder_layers=7,
@@ -65,7 +65,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize("extra", OPTIMIZERS, ids=" ".join)
 def test_adams_settings_are_for_adam_alone(toy: Recipe, tmp_path: Path, extra: List[str]) -> None:
-    command = command_of(toy, Trial("a", {"adam-eps": 1e-4}), tmp_path, extra)
+    command = training_command(toy, Run("a", {"adam-eps": 1e-4}), tmp_path, extra)
     assert flag(command, "optimizer") == ("sgd" if any("sgd" in word for word in extra) else "adam")
     assert ("--adam-eps" in command) == (flag(command, "optimizer") == "adam")
 
@@ -78,54 +78,55 @@ BATCHES = [({}, 300, [1]), ({"update-freq": 4}, 300, [4]), ({"max-tokens": 50}, 
     BATCHES,
     ids=["the config's", "four batches", "less at a time"],
 )
-def test_a_trials_own_batches_are_not_shared_out_anew(
+def test_batches_that_a_run_sets_are_not_split_again(
     toy: Recipe, tmp_path: Path, flags: Dict[str, int], max_tokens: int, update_freq: List[int]
 ) -> None:
-    command = command_of(toy, Trial("a", flags), tmp_path)
+    command = training_command(toy, Run("a", flags), tmp_path)
     assert toy.tokens_per_update == 300
     assert (flag(command, "max_tokens"), flag(command, "update_freq")) == (max_tokens, update_freq)
 
 
-def test_two_trials_of_one_name_are_refused_before_any_work(toy: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="two trials have the same name"):
-        run_trials(toy, [Trial("a", SHORT), Trial("a", {})], tmp_path / "none", 1)
+def test_two_runs_of_one_name_are_rejected_before_any_work(toy: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="two runs have the same name"):
+        run_all(toy, [Run("a", SHORT), Run("a", {})], tmp_path / "none", 1)
     assert not (tmp_path / "none").exists()
 
 
-def test_outcomes_are_kept_and_a_failing_trial_is_told_while_others_go_on(
+def test_results_are_kept_and_a_failed_run_is_reported_while_others_continue(
     toy: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = [
-        Trial("bad", {**SHORT, "encoder-embed-dim": 15}, work=9),
-        Trial("good", SHORT, work=1),
+    planned = [
+        Run("bad", {**SHORT, "encoder-embed-dim": 15}, work=9),
+        Run("good", SHORT, work=1),
     ]
-    found = run_trials(toy, wanted, tmp_path, workers=2)
-    assert list(found) == ["bad", "good"]
-    assert found["bad"].status == 1 and "encoder_embed_dim" in found["bad"].output
-    assert (found["good"].status, found["good"].command) == (
+    results = run_all(toy, planned, tmp_path, workers=2)
+    assert list(results) == ["bad", "good"]
+    assert results["bad"].status == 1 and "encoder_embed_dim" in results["bad"].output
+    assert (results["good"].status, results["good"].command) == (
         0,
-        command_of(toy, wanted[1], tmp_path / "good"),
+        training_command(toy, planned[1], tmp_path / "good"),
     )
-    assert [m.update for m in found["good"].measurements() if m.quantity == "model_step"] == [1, 2]
-    assert found["bad"].measurements() == []
-    for outcome in found.values():  # the interpreter with torch alone is more than 0.1 GiB
-        assert 0.1 < outcome.peak_memory < 4 and 0.5 < outcome.seconds < PATIENCE
-    assert "num_updates 2" in found["good"].log.read_text()
+    rows = results["good"].measurements()
+    assert [m.update for m in rows if m.quantity == "model_step"] == [1, 2]
+    assert results["bad"].measurements() == []
+    for result in results.values():  # the interpreter with torch alone is more than 0.1 GiB
+        assert 0.1 < result.peak_memory < 4 and 0.5 < result.seconds < PATIENCE
+    assert "num_updates 2" in results["good"].log.read_text()
     names = {path.name for path in (tmp_path / "good").iterdir()}
     assert names == {"outcome.json", "output.log", "train.log", FILE_NAME}
 
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("run again")
 
-    monkeypatch.setattr(trials.subprocess, "Popen", fail)
-    assert run_trials(toy, wanted[1:], tmp_path, workers=1) == {"good": found["good"]}
+    monkeypatch.setattr(runs.subprocess, "Popen", fail)
+    assert run_all(toy, planned[1:], tmp_path, workers=1) == {"good": results["good"]}
     with pytest.raises(AssertionError, match="run again"):
-        run_trials(toy, wanted[:1], tmp_path, 1)
+        run_all(toy, planned[:1], tmp_path, 1)
     with pytest.raises(AssertionError, match="run again"):
-        run_trials(toy, wanted[1:], tmp_path, 1, ["--lr", "0.5"])
+        run_all(toy, planned[1:], tmp_path, 1, ["--lr", "0.5"])
 
 
-SAID = {
+MESSAGES = {
     3: "FloatingPointError: gradients are Nan/Inf",
     4: "fairseq-train: stopped at update 30: the encoder collapsed",
 }
@@ -133,7 +134,7 @@ SAID = {
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """In place of fairseq-train, a shell that appends to a file in the trial's folder and exits as the trial's --seed says."""
+    """Replace fairseq-train by a shell that exits with the run's --seed; return the runs called."""
     calls: List[str] = []
     popen = subprocess.Popen
 
@@ -142,17 +143,18 @@ def program(monkeypatch: pytest.MonkeyPatch) -> List[str]:
         calls.append(Path(folder).name)
         if int(status) < 0:
             return popen(["sh", "-c", f"kill {status} $$"], **options)
-        return popen(["sh", "-c", f"echo {SAID.get(int(status), 'ran')}; exit {status}"], **options)
+        message = MESSAGES.get(int(status), "ran")
+        return popen(["sh", "-c", f"echo {message}; exit {status}"], **options)
 
-    monkeypatch.setattr(trials.subprocess, "Popen", start)
+    monkeypatch.setattr(runs.subprocess, "Popen", start)
     return calls
 
 
-def test_a_trial_runs_again_for_another_command_or_if_its_run_failed(
+def test_a_run_is_repeated_for_another_command_or_if_it_failed(
     toy: Recipe, tmp_path: Path, program: List[str]
 ) -> None:
-    def run(seed: int, *extra: str) -> Outcome:
-        return run_trials(toy, [Trial("a", {"seed": seed})], tmp_path, 1, extra)["a"]
+    def run(seed: int, *extra: str) -> RunResult:
+        return run_all(toy, [Run("a", {"seed": seed})], tmp_path, 1, extra)["a"]
 
     for number, kept in enumerate((0, 3, 4), start=1):  # ended as it should, and diverged
         assert (run(kept).status, run(kept).status) == (kept, kept)
@@ -172,35 +174,36 @@ def test_a_trial_runs_again_for_another_command_or_if_its_run_failed(
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_the_longest_go_first_and_results_are_in_the_callers_order(
+def test_the_longest_run_starts_first_and_results_are_in_the_callers_order(
     toy: Recipe, tmp_path: Path, program: List[str]
 ) -> None:
-    wanted = [Trial(name, {"seed": 0}, work) for name, work in (("a", 1), ("b", 5), ("c", 3))]
-    assert list(run_trials(toy, wanted, tmp_path, 1)) == ["a", "b", "c"]
+    planned = [Run(name, {"seed": 0}, work) for name, work in (("a", 1), ("b", 5), ("c", 3))]
+    assert list(run_all(toy, planned, tmp_path, 1)) == ["a", "b", "c"]
     assert program == ["b", "c", "a"]
 
 
 def test_a_damaged_file_of_measurements_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("update,stack,layer,quantity,value\n1,mod")
     with pytest.raises(DataError, match=f"{FILE_NAME}, line 2"):
-        Outcome([], 0, 1.0, 1.0, str(tmp_path)).measurements()
+        RunResult([], 0, 1.0, 1.0, str(tmp_path)).measurements()
 
 
 CALLER = """
 import signal
 import sys
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 from pathlib import Path
 from deepnet_fairseq.config.load import load_recipe
-from experiments.trials import Trial, run_trials
+from experiments.runs import Run, run_all
 sys.executable = sys.argv[3]
-run_trials(load_recipe(Path(sys.argv[1])), [Trial(name, {}) for name in ("a", "b", "queued")], Path(sys.argv[2]), 2)
+runs = [Run(name, {}) for name in ("a", "b", "queued")]
+run_all(load_recipe(Path(sys.argv[1])), runs, Path(sys.argv[2]), 2)
 """
 
 
 def children_in(folder: Path) -> List[int]:
-    """The processes whose command line names the folder's trials."""
+    """Return the processes whose command line names a folder of runs."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -229,10 +232,8 @@ SIGNALS = [
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_leaves_no_process_behind_and_no_outcome(
-    toy: Recipe, tmp_path: Path, number: int
-) -> None:
-    folder, stub = tmp_path / "trials", tmp_path / "stub"
+def test_a_signal_leaves_no_process_and_no_result(toy: Recipe, tmp_path: Path, number: int) -> None:
+    folder, stub = tmp_path / "runs", tmp_path / "stub"
     # In place of fairseq-train, with a process of its own as loaders of data are.
     stub.write_text('#!/usr/bin/env bash\n"$BASH" -c "sleep 1000; true" "$@" &\necho begun\nwait\n')
     stub.chmod(0o755)

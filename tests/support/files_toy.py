@@ -1,11 +1,9 @@
-"""A toy corpus, each language counting in words of its own, and a model that fairseq-train has trained on it for a few updates."""
+"""A toy corpus of the kind `files`, in which languages count, and a model trained on it briefly."""
 
 import random
-import sys
 from pathlib import Path
 from typing import Sequence
 
-import pytest
 from fairseq_cli import train
 
 from deepnet_fairseq.commands.prepare import prepare
@@ -13,6 +11,7 @@ from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.parallel import Jobs
+from support.fairseq_commands import run_in_process
 
 CONFIG = """
 work_dir: {folder}/run
@@ -43,7 +42,7 @@ LINES = 7
 def train_toy(
     folder: Path, language_tokens: str = "encoder-langtok: tgt", flags: Sequence[str] = ()
 ) -> Recipe:
-    """Write the corpus and its config into folder, prepare and train; flags go to fairseq-train."""
+    """Write the corpus and its config into a folder, prepare it, and train with further flags."""
     draw = random.Random(2)
     for split, size in (("train", 60), ("dev", 5), ("test", LINES)):
         numbers = [draw.choices(range(4), k=draw.randint(2, 8)) for _ in range(size)]
@@ -54,7 +53,5 @@ def train_toy(
     (folder / "toy.yaml").write_text(CONFIG.format(folder=folder, language_tokens=language_tokens))
     recipe = load_recipe(folder / "toy.yaml")
     prepare(recipe, Downloads(folder), Jobs())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [*recipe.training_command(cpu=True), *flags])
-        train.cli_main()
+    run_in_process(train, *recipe.training_command(cpu=True)[1:], *flags)
     return recipe

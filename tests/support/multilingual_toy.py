@@ -2,17 +2,16 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
-import pytest
 from fairseq import options, tasks
 from fairseq_cli import preprocess
 
 import deepnet_fairseq
 from deepnet_fairseq.training import task as deepnet_task
+from support.fairseq_commands import run_in_process
 
 PAIRS = {("de", "en"): 157, ("en", "fr"): 60, ("en", "ro"): 13}  # examples
 DIRECTIONS = "de-en,en-de,en-fr,fr-en,en-ro,ro-en"
@@ -22,15 +21,14 @@ WORDS = [f"w{i}" for i in range(20)]
 assert deepnet_task  # its import registers the task
 
 
-def run(command: Any, *words: Any) -> None:
-    """Run one of fairseq's commands in this process, as its script would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["fairseq", *map(str, words)])
-        command.cli_main()
-
-
 def binarize(root: Path, sizes: Dict[Tuple[str, str], int], seed: int = 4) -> Path:
-    """Write sentences of 1 to 30 words, so many a pair, and return where fairseq-preprocess has put them."""
+    """Write sentences of 1 to 30 words and return the folder of their binary data.
+
+    Args:
+        root: of all files.
+        sizes: training sentences per pair.
+        seed: of the words.
+    """
     draw = random.Random(seed)
     root.mkdir(parents=True, exist_ok=True)
     (root / "dict.txt").write_text("".join(f"{word} 1\n" for word in WORDS))
@@ -47,7 +45,8 @@ def binarize(root: Path, sizes: Dict[Tuple[str, str], int], seed: int = 4) -> Pa
             for split in ("train", "valid", "test")
         ]
         words = ["-s", source, "-t", target, *prefixes, "--destdir", root / "bin"]
-        run(preprocess, *words, "--srcdict", root / "dict.txt", "--tgtdict", root / "dict.txt")
+        words += ["--srcdict", root / "dict.txt", "--tgtdict", root / "dict.txt"]
+        run_in_process(preprocess, *words)
     return root / "bin"
 
 

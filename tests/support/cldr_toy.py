@@ -1,8 +1,7 @@
-"""A tiny corpus made from Unicode CLDR, a config for tiny models on it, and fairseq-train on that in this process."""
+"""A toy corpus made from Unicode CLDR, a config for tiny models on it, and in-process training."""
 
 import contextlib
 import logging
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -12,8 +11,13 @@ from fairseq import checkpoint_utils
 from fairseq.logging import progress_bar
 from fairseq_cli import train
 
+from deepnet_fairseq.commands.prepare import prepare
+from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.parallel import Jobs
 from deepnet_fairseq.training.diagnostics.measurements import FILE_NAME, read
+from support.fairseq_commands import run_in_process
 
 # Sizes are distinct; 300 tokens are some 12 sentences.
 CONFIG = """
@@ -62,14 +66,36 @@ training:
 
 
 def write_config(folder: Path, data: Path, more: str = "") -> Path:
-    """Write folder/toy.yaml, whose data lie in data; more: further sections."""
+    """Write folder/toy.yaml and return its path.
+
+    Args:
+        folder: of the config and, as run/, of its trainings.
+        data: the config's data_dir.
+        more: further sections.
+    """
     path = folder / "toy.yaml"
     path.write_text(CONFIG.format(folder=folder, data=data, more=more))
     return path
 
 
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """The toy config with its data prepared; a conftest that imports this offers it."""
+    folder = tmp_path_factory.mktemp("toy")
+    recipe = load_recipe(write_config(folder, folder / "data"))
+    prepare(recipe, Downloads(folder), Jobs())
+    return recipe
+
+
 def train_here(recipe: Recipe, save_dir: Path, *flags: Any, **changes: Any) -> List[str]:
-    """Run fairseq-train in this process, with the config's flags but for changes, and further flags; return what it logged."""
+    """Run fairseq-train in this process; return what it logged.
+
+    Args:
+        recipe: whose flags it gets.
+        save_dir: of the checkpoints; there is no log file.
+        flags: further words of the command.
+        changes: values of the config's `training` section, with _ for -.
+    """
     training = {
         **recipe.training,
         "tensorboard-logdir": None,
@@ -83,19 +109,17 @@ def train_here(recipe: Recipe, save_dir: Path, *flags: Any, **changes: Any) -> L
 
 
 def run_here(command: List[str]) -> List[str]:
-    """Run a fairseq-train command in this process, and leave nothing behind in it; return what it logged."""
-    vars(checkpoint_utils.save_checkpoint).pop(
-        "best", None
-    )  # fairseq remembers the best loss of earlier trainings
-    with pytest.MonkeyPatch.context() as patch, logged() as lines:
-        patch.setattr(sys, "argv", command)
-        train.cli_main()
+    """Run a fairseq-train command in this process without side effects; return what it logged."""
+    # fairseq remembers the best loss of earlier trainings.
+    vars(checkpoint_utils.save_checkpoint).pop("best", None)
+    with logged() as lines:
+        run_in_process(train, *command[1:])
     return lines
 
 
 @contextlib.contextmanager
 def logged() -> Iterator[List[str]]:
-    """All that is logged meanwhile, whatever levels other tests have left; handlers that were added are removed."""
+    """Yield all that is logged, and restore levels and handlers afterwards."""
     lines: List[str] = []
 
     class Keep(logging.Handler):
@@ -119,11 +143,11 @@ def logged() -> Iterator[List[str]]:
 
 
 def measured(folder: Path) -> Dict[tuple, float]:
-    """The measurements in a folder by (update, stack, layer, quantity)."""
+    """Return the measurements in a folder by (update, stack, layer, quantity)."""
     return {m[:4]: m.value for m in read(folder / FILE_NAME)}
 
 
 def weights(checkpoint: Path) -> Dict[str, Any]:
-    """The weights in a checkpoint, without an uninitialised buffer of fairseq's positions."""
+    """Return the weights in a checkpoint without an uninitialised buffer of fairseq's positions."""
     state = checkpoint_utils.load_checkpoint_to_cpu(str(checkpoint))["model"]
     return {name: weight for name, weight in state.items() if "_float_tensor" not in name}
