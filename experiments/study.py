@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.evaluation.report.figures import write_png
+from deepnet_fairseq.evaluation.report.plots import write_png
 from deepnet_fairseq.io import write_text
 from experiments.runs import Run, RunResult, training_command
 

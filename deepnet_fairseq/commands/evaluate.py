@@ -19,10 +19,14 @@ from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.generation_args import parse_command
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines, hypothesis_file
 from deepnet_fairseq.evaluation.decode.workers import choose_devices
-from deepnet_fairseq.evaluation.report.build_report import Origin, build_report, check_scoring
+from deepnet_fairseq.evaluation.report.build_report import (
+    Origin,
+    build_report,
+    check_scoring,
+    write_report,
+)
 from deepnet_fairseq.evaluation.report.report import Report
-from deepnet_fairseq.evaluation.report.tables import as_text
-from deepnet_fairseq.evaluation.report.write import write_report
+from deepnet_fairseq.evaluation.report.text_table import as_text
 from deepnet_fairseq.io import count_lines
 from deepnet_fairseq.languages import Pair, parse_pair
 from deepnet_fairseq.parallel import usable_cores

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from deepnet_fairseq.evaluation.decode.direction import both_ways
 from deepnet_fairseq.evaluation.report.report import (
@@ -116,6 +116,34 @@ def make_report(
             0,
             0,
         ),
+    )
+
+
+def make_result(
+    name: str,
+    bleu: Optional[float],
+    resource: str = "high",
+    zero_shot: bool = False,
+    test_set: str = "",
+    **others: float,
+) -> DirectionResult:
+    """Return a direction such as de-en with a BLEU score, and other metrics by name."""
+    source, target = name.split("-")
+    scores: Dict[str, float] = {"BLEU": bleu} if bleu is not None else {}
+    return DirectionResult(
+        direction=f"{test_set}.{name}" if test_set else name,
+        source=source,
+        target=target,
+        test_set=test_set,
+        zero_shot=zero_shot,
+        training_pairs=0,
+        resource=resource,
+        lines=10,
+        scores={**scores, **others},
+        shuffled_bleu=0.0,
+        distinct=1.0,
+        ignores_source=False,
+        references_sha256="",
     )
 
 

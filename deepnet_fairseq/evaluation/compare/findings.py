@@ -3,7 +3,7 @@
 from typing import List, Tuple
 
 from deepnet_fairseq.evaluation.compare.result import Comparison, Outcome
-from deepnet_fairseq.evaluation.report.decimals import one
+from deepnet_fairseq.evaluation.report.text_table import format_score
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE
 
 TESTS = {BOOTSTRAP: "paired bootstrap", "randomisation": "paired approximate randomisation"}
@@ -14,7 +14,7 @@ def outcome_lines(comparison: Comparison, outcome: Outcome) -> List[str]:
     against = f"{outcome.system} against {comparison.baseline}, {comparison.metric}"
     counts = f"{outcome.wins} wins, {outcome.ties} ties, {outcome.losses} losses in {counted(outcome.directions)}"
     return [
-        f"{against}: {counts}; win ratio {one(outcome.win_ratio)} %.",
+        f"{against}: {counts}; win ratio {format_score(outcome.win_ratio)} %.",
         significance_line(comparison, outcome),
     ]
 
@@ -24,7 +24,7 @@ def significance_line(comparison: Comparison, outcome: Outcome) -> str:
     if comparison.test == NONE or outcome.better is None:
         return "Not tested for significance."
     test = f"p < {comparison.level}, {TESTS[comparison.test]}, {comparison.samples:,} samples"
-    chance = f"chance alone would make about {one(comparison.by_chance)} of {outcome.directions} seem significant"
+    chance = f"chance alone would make about {format_score(comparison.by_chance)} of {outcome.directions} seem significant"
     return f"Significantly better in {outcome.better}, worse in {outcome.worse} ({test}); {chance}."
 
 

@@ -14,8 +14,8 @@ from deepnet_fairseq.evaluation.compare.result import (
     Outcome,
     Significance,
 )
-from deepnet_fairseq.evaluation.report.decimals import one
-from deepnet_fairseq.evaluation.report.page import render
+from deepnet_fairseq.evaluation.report.html import render
+from deepnet_fairseq.evaluation.report.text_table import format_score
 from deepnet_fairseq.evaluation.score.significance import UNDECIDED
 from deepnet_fairseq.io import write_text
 
@@ -164,7 +164,7 @@ def _example(example: ComparedExample) -> Dict[str, Any]:
         ("reference", example.target_language, example.reference),
     ]
     rows += [
-        (f"{name} (chrF {one(example.chrf[name])})", example.target_language, text)
+        (f"{name} (chrF {format_score(example.chrf[name])})", example.target_language, text)
         for name, text in example.hypotheses.items()
     ]
     return {

@@ -4,8 +4,12 @@ from typing import List, Sequence
 
 from deepnet_fairseq.evaluation.compare.findings import outcome_lines, signature_rows
 from deepnet_fairseq.evaluation.compare.result import ComparedDirection, Comparison
-from deepnet_fairseq.evaluation.report.decimals import ABSENT, one, signed
-from deepnet_fairseq.evaluation.report.text_table import columns, markdown_table
+from deepnet_fairseq.evaluation.report.text_table import (
+    ABSENT,
+    columns,
+    format_score,
+    markdown_table,
+)
 from deepnet_fairseq.evaluation.score.significance import NONE, UNDECIDED
 
 MARKDOWN_NAME = "comparison.md"
@@ -85,10 +89,13 @@ def mean_rows(comparison: Comparison, metric: str) -> List[List[str]]:
     rows = [head]
     for mean in (mean for mean in comparison.means if metric in mean.scores):
         scores = mean.scores[metric]
-        row = [mean.name, str(mean.directions), one(scores[comparison.baseline])]
+        row = [mean.name, str(mean.directions), format_score(scores[comparison.baseline])]
         for system in comparison.others:
-            row += [one(scores[system]), signed(scores[system] - scores[comparison.baseline])]
-            row += [one(mean.win_ratio[system])] if decisive else []
+            row += [
+                format_score(scores[system]),
+                format_score(scores[system] - scores[comparison.baseline], signed=True),
+            ]
+            row += [format_score(mean.win_ratio[system])] if decisive else []
         rows.append(row)
     return rows
 
@@ -109,10 +116,13 @@ def _direction_row(comparison: Comparison, direction: ComparedDirection, tested:
     row = [
         direction.direction + (" (zero-shot)" if direction.zero_shot else ""),
         str(direction.lines),
-        one(scores[comparison.baseline]),
+        format_score(scores[comparison.baseline]),
     ]
     for system in comparison.others:
-        row += [one(scores[system]), signed(comparison.difference(direction, system))]
+        row += [
+            format_score(scores[system]),
+            format_score(comparison.difference(direction, system), signed=True),
+        ]
         if tested:
             significance = comparison.significance(direction, system)
             verdict = UNDECIDED if significance is None else significance.verdict

@@ -7,7 +7,7 @@ from deepnet_fairseq.evaluation.compare.figure import FIGURE_NAME, draw_comparis
 from deepnet_fairseq.evaluation.compare.page import write_page
 from deepnet_fairseq.evaluation.compare.result import Comparison, write_json
 from deepnet_fairseq.evaluation.compare.tables import MARKDOWN_NAME, as_markdown
-from deepnet_fairseq.evaluation.report.figures import write_png
+from deepnet_fairseq.evaluation.report.plots import write_png
 from deepnet_fairseq.io import write_text
 
 

@@ -1,1 +1,1 @@
-"""Numbers in, files that people and programs read out."""
+"""The report of one system: its data model and files, tables, heat maps and HTML page."""

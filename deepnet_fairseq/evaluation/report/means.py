@@ -17,35 +17,39 @@ RESOURCE_NAMES = {
 
 
 def resource_class(training_pairs: int, high: int, medium: int) -> str:
-    """Whether two languages are high-, medium- or low-resource, by their sentence pairs in the training text; "" without any.
+    """Return the resource class of a language pair, or "" if it has no training text.
 
-    high and medium are the fewest that count as such (Zhang et al. 2020, arXiv 2004.11867, section 5).
+    Zhang et al. 2020, arXiv 2004.11867, section 5.
+
+    Args:
+        training_pairs: Sentence pairs of the two languages in the training text.
+        high: Minimum number of sentence pairs of a high-resource pair.
+        medium: Minimum number of sentence pairs of a medium-resource pair.
     """
-    return (
-        HIGH
-        if training_pairs >= high
-        else MEDIUM
-        if training_pairs >= medium
-        else LOW
-        if training_pairs
-        else ""
-    )
+    if training_pairs >= high:
+        return HIGH
+    if training_pairs >= medium:
+        return MEDIUM
+    return LOW if training_pairs else ""
 
 
 def into_pivot(pivot: str) -> str:
-    """What the mean over directions into the pivot is called."""
+    """Return the name of the mean over directions into the pivot."""
     return f"X→{pivot}"
 
 
 def out_of_pivot(pivot: str) -> str:
+    """Return the name of the mean over directions out of the pivot."""
     return f"{pivot}→X"
 
 
 def mean_table(directions: Sequence[DirectionResult], pivot: str) -> List[Mean]:
-    """The unweighted means: into and out of the pivot, all supervised, zero-shot, each further test set, then by resource class.
+    """Return the unweighted means over groups of directions; a group without any is left out.
 
-    All but those of further test sets are over the corpus's own. OPUS-100's figure for "both" (94 directions either way) is that of all
-    supervised directions. Groups without directions are left out, and so are resource classes when there is only one.
+    The groups: into and out of the pivot, all supervised, zero-shot, each further test set and,
+    if there are several resource classes, into and out of the pivot per class. All groups but
+    those of further test sets are over the corpus's own test set. OPUS-100's figure for "both"
+    (94 directions either way) is that of all supervised directions.
     """
     supervised = [d for d in directions if not d.zero_shot and not d.test_set]
     groups = {
@@ -64,6 +68,9 @@ def mean_table(directions: Sequence[DirectionResult], pivot: str) -> List[Mean]:
 
 
 def _mean_scores(group: Sequence[DirectionResult]) -> Dict[str, float]:
-    """By metric; one that any direction lacks is absent: a mean over fewer would not compare with the others."""
-    in_all = [metric for metric in group[0].scores if all(metric in d.scores for d in group)]
-    return {metric: fmean(d.scores[metric] for d in group) for metric in in_all}
+    """Return the mean of each metric that all directions have.
+
+    A mean over fewer directions could not be compared with the other metrics.
+    """
+    shared = [metric for metric in group[0].scores if all(metric in d.scores for d in group)]
+    return {metric: fmean(d.scores[metric] for d in group) for metric in shared}

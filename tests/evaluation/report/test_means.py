@@ -1,39 +1,13 @@
-"""Means over directions, computed again by hand."""
+"""Means over directions are those computed by hand."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import pytest
 from support.large_reports import opus100_report
+from support.sample_reports import make_result
 
 from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.report import DirectionResult, Mean
-
-
-def result(
-    name: str,
-    bleu: Optional[float],
-    resource: str = "high",
-    zero_shot: bool = False,
-    test_set: str = "",
-    **others: float,
-) -> DirectionResult:
-    source, target = name.split("-")
-    scores: Dict[str, float] = {"BLEU": bleu} if bleu is not None else {}
-    return DirectionResult(
-        direction=f"{test_set}.{name}" if test_set else name,
-        source=source,
-        target=target,
-        test_set=test_set,
-        zero_shot=zero_shot,
-        training_pairs=0,
-        resource=resource,
-        lines=10,
-        scores={**scores, **others},
-        shuffled_bleu=0.0,
-        distinct=1.0,
-        ignores_source=False,
-        references_sha256="",
-    )
 
 
 def table(directions: List[DirectionResult]) -> Dict[str, Mean]:
@@ -42,11 +16,11 @@ def table(directions: List[DirectionResult]) -> Dict[str, Mean]:
 
 def test_the_papers_means_are_unweighted_over_directions() -> None:
     directions = [
-        result("de-en", 10),
-        result("fr-en", 30),
-        result("en-de", 4),
-        result("en-fr", 8),
-        result("de-fr", 1, zero_shot=True),
+        make_result("de-en", 10),
+        make_result("fr-en", 30),
+        make_result("en-de", 4),
+        make_result("en-fr", 8),
+        make_result("de-fr", 1, zero_shot=True),
     ]
     means = table(directions)
     assert list(means) == ["X→en", "en→X", "all supervised", "zero-shot"]
@@ -72,9 +46,9 @@ def test_opus100s_figure_for_both_is_that_of_all_supervised() -> None:
 
 def test_further_test_sets_have_means_of_their_own_and_touch_no_other() -> None:
     directions = [
-        result("de-en", 10),
-        result("de-en", 50, test_set="ted"),
-        result("fr-de", 70, zero_shot=True, test_set="ted"),
+        make_result("de-en", 10),
+        make_result("de-en", 50, test_set="ted"),
+        make_result("fr-de", 70, zero_shot=True, test_set="ted"),
     ]
     means = table(directions)
     assert {name: (mean.directions, mean.scores["BLEU"]) for name, mean in means.items()} == {
@@ -86,8 +60,8 @@ def test_further_test_sets_have_means_of_their_own_and_touch_no_other() -> None:
 
 def test_resource_classes_are_told_apart_if_there_are_several() -> None:
     low, high = (
-        [result("am-en", 7, "low"), result("en-am", 3, "low")],
-        [result("de-en", 10), result("fr-en", 20), result("en-de", 5)],
+        [make_result("am-en", 7, "low"), make_result("en-am", 3, "low")],
+        [make_result("de-en", 10), make_result("fr-en", 20), make_result("en-de", 5)],
     )
     assert list(table(high)) == ["X→en", "en→X", "all supervised"]
     means = table(low + high)
@@ -98,7 +72,7 @@ def test_resource_classes_are_told_apart_if_there_are_several() -> None:
 
 @pytest.mark.parametrize("first", [0, 1], ids=["the first lacks it", "the last lacks it"])
 def test_a_metric_that_one_direction_lacks_has_no_mean(first: int) -> None:
-    directions = [result("de-en", 10, spBLEU=1.0), result("fr-en", 30)]
+    directions = [make_result("de-en", 10, spBLEU=1.0), make_result("fr-en", 30)]
     assert table(directions[:: 1 if first else -1])["X→en"].scores == {"BLEU": 20.0}
 
 

@@ -1,5 +1,6 @@
-"""The report: that it comes back from its file as it was, and is refused where it cannot."""
+"""The report's files: scores.json reads back as it was written, scores.tsv is exact."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -22,14 +23,14 @@ def test_a_written_report_reads_back_the_same(tmp_path: Path, compared: bool) ->
 
 
 def test_the_json_is_plain_numbers_with_their_origin(tmp_path: Path) -> None:
-    held = json.loads(report.write_scores(make_report(tmp_path), tmp_path).read_text())
+    values = json.loads(report.write_scores(make_report(tmp_path), tmp_path).read_text())
     assert (
-        held["directions"][0]["direction"] == "ar-en"
-        and held["directions"][0]["training_pairs"] == 1_000_000
+        values["directions"][0]["direction"] == "ar-en"
+        and values["directions"][0]["training_pairs"] == 1_000_000
     )
-    assert held["signatures"]["BLEU"] == {"tok:13a|version:x": ["ar", "de", "en", "fr", "zh"]}
-    assert {"fairseq", "torch", "sacrebleu", "python"} <= held["versions"].keys()
-    assert "fairseq-generate" in held["decoding"] and held["date"]
+    assert values["signatures"]["BLEU"] == {"tok:13a|version:x": ["ar", "de", "en", "fr", "zh"]}
+    assert {"fairseq", "torch", "sacrebleu", "python"} <= values["versions"].keys()
+    assert "fairseq-generate" in values["decoding"] and values["date"]
 
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[]"])
@@ -45,7 +46,29 @@ def test_the_win_ratio_counts_ties_as_no_wins() -> None:
     )
 
 
+def test_the_tsv_file_has_a_row_per_direction_with_four_decimals(tmp_path: Path) -> None:
+    made = make_report(tmp_path)
+    for number, result in enumerate(made.directions):
+        result.scores = {"BLEU": 20.04 + number, "chrF++": 50.0 + number}
+    made.directions[1].off_target = None
+    path = report.write_tsv(made, tmp_path / "out")
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    assert [row["direction"] for row in rows] == [d.direction for d in made.directions]
+    assert (
+        rows[0]["BLEU"] == "20.0400"
+        and rows[0]["training_pairs"] == "1000000"
+        and rows[0]["reference"] == "30.0000"
+    )
+    assert (
+        rows[1]["off_target"] == ""
+        and rows[8]["zero_shot"] == "1"
+        and rows[8]["too_long"] == "1"
+        and rows[8]["resource"] == ""
+    )
+
+
 @pytest.mark.parametrize(("name", "value"), [("average_checkpoints", 0), ("examples", -1)])
-def test_impossible_settings_are_refused(name: str, value: int) -> None:
+def test_impossible_values_of_the_config_are_rejected(name: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value}; it must be at least"):
         EvaluationConfig(**{name: value})

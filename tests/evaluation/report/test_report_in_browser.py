@@ -1,4 +1,4 @@
-"""The report as Chromium shows it, at a desk and on a phone."""
+"""The report in Chromium, on a desktop and on a phone."""
 
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -10,8 +10,8 @@ from selenium.webdriver.common.keys import Keys
 from support.browser import DESKTOP, PHONE, open_page, requests, require_browser
 from support.large_reports import opus100_report, quick_start_report
 
+from deepnet_fairseq.evaluation.report.html import write_html
 from deepnet_fairseq.evaluation.report.report import Example
-from deepnet_fairseq.evaluation.report.report_page import write_page
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves
 
 SMALLEST = 12  # CSS pixels; smaller text is not for phones
@@ -62,7 +62,7 @@ def shown(
         Example(d.direction, 1, HOSTILE, "مرحبا", HOSTILE + "x" * 300)
         for d in report.directions[:5]
     ]
-    with open_page(write_page(report, CURVES, folder), screen, folder / "profile", dark) as driver:
+    with open_page(write_html(report, CURVES, folder), screen, folder / "profile", dark) as driver:
         yield driver
 
 
@@ -181,7 +181,7 @@ def test_wide_tables_scroll_inside_their_container(shown: Chrome) -> None:
 def test_without_a_browser_the_tests_fail_where_it_is_required(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("browser.CHROMIUM", Path("/nowhere/chromium"))
+    monkeypatch.setattr("support.browser.CHROMIUM", Path("/nowhere/chromium"))
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("DEEPNET_REQUIRE_BROWSER", raising=False)
     with pytest.raises(pytest.skip.Exception, match="/nowhere/chromium"):

@@ -1,6 +1,7 @@
 "use strict";
-// <th><button data-sort>: a click sorts the table by that column, a second click the other way round. A cell's data-value goes before its
-// text; numbers sort as numbers, largest first, and empty cells come last.
+// <th><button data-sort>: a click sorts the table by that column, a second click reverses the
+// order. A cell's data-value takes precedence over its text; numbers are sorted numerically,
+// largest first, and empty cells come last.
 for (const button of document.querySelectorAll("button[data-sort]")) {
   button.addEventListener("click", () => {
     const head = button.closest("th"), table = head.closest("table"), body = table.tBodies[0];
@@ -20,15 +21,15 @@ for (const button of document.querySelectorAll("button[data-sort]")) {
     body.append(...rows);
   });
 }
-// <input data-filter="id"> or <select data-filter="id">: shows only those children of the element, or rows of the table, with that id
-// whose data-name holds what was entered.
+// <input data-filter="id"> or <select data-filter="id">: of the children or table rows of the
+// element with that id, shows only those whose data-name contains the input.
 for (const control of document.querySelectorAll("[data-filter]")) {
   const filter = () => {
-    const wanted = control.value.trim().toLowerCase();
+    const query = control.value.trim().toLowerCase();
     for (const item of document.getElementById(control.dataset.filter).querySelectorAll("[data-name]")) {
-      item.hidden = !item.dataset.name.toLowerCase().includes(wanted);
+      item.hidden = !item.dataset.name.toLowerCase().includes(query);
     }
   };
   control.addEventListener("input", filter);
-  control.addEventListener("change", filter); // all that some browsers send for a <select>
+  control.addEventListener("change", filter); // the only event that some browsers send for a <select>
 }

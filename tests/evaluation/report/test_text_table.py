@@ -1,13 +1,12 @@
-"""The tables: aligned in the terminal, whole in Markdown, exact in the TSV file."""
+"""The tables: aligned in the terminal, whole in Markdown."""
 
-import csv
 from pathlib import Path
 
 import pytest
 from support.large_reports import opus100_report
 from support.sample_reports import make_report
 
-from deepnet_fairseq.evaluation.report import tables
+from deepnet_fairseq.evaluation.report import text_table
 from deepnet_fairseq.evaluation.report.report import Report
 
 
@@ -20,7 +19,7 @@ def report(tmp_path: Path) -> Report:
 
 
 def test_the_terminals_table_is_aligned_and_has_every_metric(report: Report) -> None:
-    table = tables.as_text(report).split("\n\n")[0].splitlines()
+    table = text_table.as_text(report).split("\n\n")[0].splitlines()
     assert len(table) == 11 and len({len(line) for line in table}) == 1
     head = (
         "direction lines BLEU chrF++ reference difference shuffled BLEU off-target % of references"
@@ -45,21 +44,15 @@ def test_columns_of_what_was_not_measured_are_left_out(report: Report) -> None:
     report.reference = None
     for result in report.directions:
         result.off_target = result.off_target_references = None
-    assert tables.direction_head(report) == [
-        "direction",
-        "lines",
-        "BLEU",
-        "chrF++",
-        "shuffled BLEU",
-    ]
     del report.directions[0].scores["chrF++"]
-    assert tables.direction_rows(report, report.directions[:1]) == [
-        ["ar-en", "12", "20.0", "–", "1.2"]
+    assert text_table.direction_rows(report, report.directions[:1]) == [
+        ["direction", "lines", "BLEU", "chrF++", "shuffled BLEU"],
+        ["ar-en", "12", "20.0", "–", "1.2"],
     ]
 
 
-def test_remarks_and_signatures_stand_below(report: Report) -> None:
-    text = tables.as_text(report)
+def test_notes_and_signatures_are_below_the_tables(report: Report) -> None:
+    text = text_table.as_text(report)
     assert "win ratio 100.0%" in text and "spBLEU is left out: needs a model" in text
     assert "2 lines: too long for the model, hypothesis left empty (de-fr 1, fr-de 1)." in text
     assert text.count("tok:13a|version:x") == 1
@@ -67,8 +60,8 @@ def test_remarks_and_signatures_stand_below(report: Report) -> None:
 
 def test_of_very_many_directions_the_terminal_shows_the_worst_and_the_best() -> None:
     report = opus100_report()
-    blocks = tables.as_text(report).split("\n\n")
-    assert len(tables.as_text(report).splitlines()) < 100
+    blocks = text_table.as_text(report).split("\n\n")
+    assert len(text_table.as_text(report).splitlines()) < 100
     ranked = sorted((d.scores["BLEU"], d.direction) for d in report.directions)
     assert blocks[0].startswith("mean over") and blocks[1].startswith(
         "the 10 worst of 218 directions\n"
@@ -80,11 +73,11 @@ def test_of_very_many_directions_the_terminal_shows_the_worst_and_the_best() -> 
         name for _, name in ranked[::-1][:10]
     ]
     assert blocks[3] == "scores.md has all directions."
-    assert all(f"| {d.direction}" in tables.as_markdown(report) for d in report.directions)
+    assert all(f"| {d.direction}" in text_table.as_markdown(report) for d in report.directions)
 
 
-def test_markdown_holds_every_fact_and_its_tables_are_whole(report: Report) -> None:
-    page = tables.as_markdown(report)
+def test_markdown_has_every_fact_and_its_tables_are_whole(report: Report) -> None:
+    page = text_table.as_markdown(report)
     for fact in (
         "checkpoint2.pt (update 200)",
         "`tok:13a|version:x`",
@@ -93,37 +86,20 @@ def test_markdown_holds_every_fact_and_its_tables_are_whole(report: Report) -> N
         "| ar-en | 12 | 20.0 |",
     ):
         assert fact in page
-    found = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
-    assert len(found) == 3
-    for table in found:
+    tables = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 3
+    for table in tables:
         assert len({line.replace("\\|", "").count("|") for line in table}) == 1
-
-
-def test_the_tsv_file_has_a_row_per_direction_with_four_decimals(
-    report: Report, tmp_path: Path
-) -> None:
-    report.directions[1].off_target = None
-    markdown, tsv = tables.write_tables(report, tmp_path / "out")
-    assert markdown.read_text() == tables.as_markdown(report)
-    with tsv.open(newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
-    assert [row["direction"] for row in rows] == [d.direction for d in report.directions]
-    assert (
-        rows[0]["BLEU"] == "20.0400"
-        and rows[0]["training_pairs"] == "1000000"
-        and rows[0]["reference"] == "30.0000"
-    )
-    assert (
-        rows[1]["off_target"] == ""
-        and rows[8]["zero_shot"] == "1"
-        and rows[8]["too_long"] == "1"
-        and rows[8]["resource"] == ""
-    )
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [(1.25, "+1.2"), (-3.0, "−3.0"), (-0.04, "+0.0"), (0.0, "+0.0"), (None, "–")],
 )
-def test_differences_bear_their_sign(value: float, words: str) -> None:
-    assert tables.signed(value) == words
+def test_differences_have_their_sign(value: float, words: str) -> None:
+    assert text_table.format_score(value, signed=True) == words
+
+
+def test_scores_md_is_the_markdown(report: Report, tmp_path: Path) -> None:
+    path = text_table.write_markdown(report, tmp_path / "out")
+    assert path.name == "scores.md" and path.read_text() == text_table.as_markdown(report)

@@ -1,4 +1,4 @@
-"""The page: its numbers are the report's, and whatever a sentence holds stays text."""
+"""report.html: its numbers are the report's, and markup in sentences stays text."""
 
 import re
 from html.parser import HTMLParser
@@ -9,17 +9,17 @@ import pytest
 from support.large_reports import opus100_report
 from support.sample_reports import make_report
 
+from deepnet_fairseq.evaluation.report.build_report import write_report
+from deepnet_fairseq.evaluation.report.html import write_html
 from deepnet_fairseq.evaluation.report.report import Example, Report, read_report
-from deepnet_fairseq.evaluation.report.report_page import write_page
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves
-from deepnet_fairseq.evaluation.report.write import write_report
 
 VOID = ("meta", "link", "input", "br", "path", "use")
 HOSTILE = '<script>alert(1)</script> & "quoted" <img src=x onerror=alert(2)>'
 
 
 class Page(HTMLParser):
-    """A page's elements: tag, attributes and own text."""
+    """The elements of a page: tag, attributes and own text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class Page(HTMLParser):
             self.elements[self.open[-1]][2].append(text)
 
     def texts(self, tag: str, **attributes: str) -> List[str]:
-        """The own text of all elements of that tag with those attributes."""
+        """Return the text of all elements of that tag with those attributes."""
         return [
             "".join(text).strip()
-            for name, held, text in self.elements
-            if name == tag and attributes.items() <= held.items()
+            for name, own, text in self.elements
+            if name == tag and attributes.items() <= own.items()
         ]
 
 
@@ -58,14 +58,14 @@ def report(tmp_path: Path) -> Report:
     return make_report(tmp_path)
 
 
-def page_of(report: Report, folder: Path, curves: Optional[TrainingCurves] = None) -> Page:
-    return Page(write_page(report, curves or TrainingCurves(), folder))
+def html_of(report: Report, folder: Path, curves: Optional[TrainingCurves] = None) -> Page:
+    return Page(write_html(report, curves or TrainingCurves(), folder))
 
 
 def test_sentences_stay_text(report: Report, tmp_path: Path) -> None:
     report.examples = [Example("en-ar", 3, HOSTILE, "كتاب", HOSTILE)]
     report.name = report.decoding = report.left_out["spBLEU"] = HOSTILE
-    page = page_of(report, tmp_path)
+    page = html_of(report, tmp_path)
     assert page.texts("dd", dir="auto", lang="en") == [HOSTILE] and page.texts(
         "dd", dir="auto", lang="ar"
     ) == ["كتاب", HOSTILE]
@@ -81,7 +81,7 @@ def test_an_example_has_its_languages_and_direction_of_writing(
     report: Report, tmp_path: Path
 ) -> None:
     report.directions[1].source, report.directions[1].target = "en", "zho_Hant"
-    page = page_of(report, tmp_path)  # its example is of en-ar, the second direction
+    page = html_of(report, tmp_path)  # its example is of en-ar, the second direction
     assert [
         attributes for tag, attributes, _ in page.elements if tag == "dd" and "lang" in attributes
     ] == [
@@ -91,16 +91,16 @@ def test_an_example_has_its_languages_and_direction_of_writing(
     ]
 
 
-def test_an_empty_hypothesis_is_said_to_be_empty(report: Report, tmp_path: Path) -> None:
+def test_an_empty_hypothesis_is_shown_as_empty(report: Report, tmp_path: Path) -> None:
     report.examples = [Example("en-ar", 1, "a", "b", "")]
-    assert page_of(report, tmp_path).texts("dd", **{"class": "hypothesis"}) == ["(empty)"]
+    assert html_of(report, tmp_path).texts("dd", **{"class": "hypothesis"}) == ["(empty)"]
 
 
 def test_the_numbers_are_the_reports(tmp_path: Path) -> None:
     report = opus100_report()
-    page = page_of(report, tmp_path)
-    wanted = [f"{mean.scores['BLEU']:.1f}" for mean in report.means[:4]]
-    assert [text for text in page.texts("dd") if re.fullmatch(r"\d+\.\d", text)] == wanted
+    page = html_of(report, tmp_path)
+    expected = [f"{mean.scores['BLEU']:.1f}" for mean in report.means[:4]]
+    assert [text for text in page.texts("dd") if re.fullmatch(r"\d+\.\d", text)] == expected
     tiles = {
         attributes["aria-label"]: "".join(text)
         for _, attributes, text in page.elements
@@ -125,9 +125,41 @@ def test_the_numbers_are_the_reports(tmp_path: Path) -> None:
     assert page.texts("strong")[1] == f"{report.reference.win_ratio:.1f}%"
 
 
-def test_sections_stand_in_their_order(tmp_path: Path) -> None:
+def test_bars_and_reference_marks_are_in_percent_of_the_highest_score(tmp_path: Path) -> None:
+    report = opus100_report()
+    assert report.reference is not None
+    page = html_of(report, tmp_path)
+    styles = [
+        (attributes.get("class"), tag, attributes.get("style", ""))
+        for tag, attributes, _ in page.elements
+    ]
+    bars = [style for name, _, style in styles if name == "bar"]
+    marks = [style for _, tag, style in styles if tag == "b" and "--mark" in (style or "")]
+    scores = [d.scores["BLEU"] for d in report.directions]
+    highest = max(scores + list(report.reference.scores.values()))
+    assert bars == [
+        f"--share: {100 * d.scores['BLEU'] / highest:.1f}%; --hue: var(--{d.resource or 'none'})"
+        for d in report.directions
+    ]
+    assert marks == [
+        f"--mark: {100 * report.reference.scores[d.direction] / highest:.1f}%"
+        for d in report.directions
+    ]
+
+
+def test_marks_are_of_the_references_metric_only(tmp_path: Path) -> None:
+    report = opus100_report()
+    assert report.reference is not None
+    report.reference.metric = "chrF++"
+    page = html_of(report, tmp_path)
+    assert not [
+        a for tag, a, _ in page.elements if tag == "b" and "--mark" in (a.get("style") or "")
+    ]
+
+
+def test_sections_are_in_their_order(tmp_path: Path) -> None:
     curves = TrainingCurves(training_nll={100: 9.0}, validation_nll={100: 8.0})
-    headings = page_of(opus100_report(), tmp_path, curves).texts("h2")
+    headings = html_of(opus100_report(), tmp_path, curves).texts("h2")
     assert headings == [
         "Against 24L+MergedAtt",
         "BLEU by direction",
@@ -139,16 +171,16 @@ def test_sections_stand_in_their_order(tmp_path: Path) -> None:
     ]
 
 
-def test_what_there_is_nothing_of_is_left_out(report: Report, tmp_path: Path) -> None:
+def test_empty_sections_are_left_out(report: Report, tmp_path: Path) -> None:
     report.reference, report.examples, report.left_out = None, [], {}
     report.directions = report.directions[:2]
-    page = page_of(report, tmp_path)
+    page = html_of(report, tmp_path)
     assert page.texts("h2") == ["All directions", "Means", "How it was made"]
     assert not page.texts("section", **{"class": "warning"})
 
 
-def test_nothing_is_asked_of_any_server(tmp_path: Path) -> None:
-    path = write_page(opus100_report(), TrainingCurves(training_nll={1: 2.0}), tmp_path)
+def test_the_page_makes_no_request(tmp_path: Path) -> None:
+    path = write_html(opus100_report(), TrainingCurves(training_nll={1: 2.0}), tmp_path)
     page = Page(path)
     addresses = [
         (tag, value)
@@ -166,17 +198,12 @@ def test_everything_is_written_and_reads_back(report: Report, tmp_path: Path) ->
     log = tmp_path / "train.log"
     log.write_text("epoch 001:  50 / 99 loss=9, nll_loss=8, num_updates=50, lr=0.1, gnorm=1\n")
     written = write_report(report, log, tmp_path / "evaluation")
-    names = [
-        "scores.json",
-        "scores.md",
-        "scores.tsv",
-        "report.html",
-        "heat_map.png",
-        "bars.png",
-        "training.png",
-    ]
+    names = ["scores.json", "scores.md", "scores.tsv", "report.html", "heat_map.png"]
     assert [path.name for path in written] == names
     assert read_report(written[0]) == report and sorted(written[0].parent.iterdir()) == sorted(
         written
     )
-    assert [path.name for path in write_report(report, None, tmp_path / "other")] == names[:-1]
+    assert "Training" in Page(written[3]).texts("h2")
+    without_log = write_report(report, None, tmp_path / "other")
+    assert [path.name for path in without_log] == names
+    assert "Training" not in Page(without_log[3]).texts("h2")

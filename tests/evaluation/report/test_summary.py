@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""The sentences of a report."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import pytest
 from support.large_reports import opus100_report
 from support.sample_reports import make_report
 
-from deepnet_fairseq.evaluation.report import findings
+from deepnet_fairseq.evaluation.report import summary
 from deepnet_fairseq.evaluation.report.report import Report
 
 
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
-    """One without anything to be wary of."""
+    """A report without a reason for warnings."""
     made = make_report(tmp_path)
     made.left_out = {}
     for result in made.directions:
@@ -21,7 +21,7 @@ def report(tmp_path: Path) -> Report:
 
 
 def test_a_sound_report_has_no_warnings(report: Report) -> None:
-    assert findings.warnings(report) == []
+    assert summary.warnings(report) == []
 
 
 @pytest.mark.parametrize(
@@ -33,19 +33,19 @@ def test_a_sound_report_has_no_warnings(report: Report) -> None:
         ("unknown", "source with characters that the vocabulary lacks"),
     ],
 )
-def test_lines_are_counted_by_direction_the_most_first(
+def test_special_lines_are_counted_by_direction_in_descending_order(
     report: Report, name: str, words: str
 ) -> None:
     setattr(report.directions[0], name, 1)
-    assert findings.warnings(report) == [f"1 line: {words} (ar-en 1)."]
+    assert summary.warnings(report) == [f"1 line: {words} (ar-en 1)."]
     setattr(report.directions[3], name, 1200)
-    assert findings.warnings(report) == [f"1,201 lines: {words} (en-de 1200, ar-en 1)."]
+    assert summary.warnings(report) == [f"1,201 lines: {words} (en-de 1200, ar-en 1)."]
 
 
 def test_directions_that_ignore_their_source_and_metrics_left_out_are_named(report: Report) -> None:
     report.directions[2].ignores_source = True
     report.left_out = {"spBLEU": "no model"}
-    assert findings.warnings(report) == [
+    assert summary.warnings(report) == [
         "Hypotheses do not depend on their source (see shuffled BLEU): de-en.",
         "spBLEU is left out: no model",
     ]
@@ -57,14 +57,16 @@ def test_off_target_output_is_measured_against_the_references(
 ) -> None:
     report.directions[1].off_target = off_target  # of the references: 1.5
     expected = (
-        ["Much of the output is in another language than the target: en-ar 22%."] if warned else []
+        ["Off-target output (hypotheses in another language than the target): en-ar 22%."]
+        if warned
+        else []
     )
-    assert findings.warnings(report) == expected
+    assert summary.warnings(report) == expected
 
 
 def test_of_many_directions_the_worst_five_are_named() -> None:
     report = opus100_report()
-    (line,) = [line for line in findings.line_notes(report) if "cut off" in line]
+    (line,) = [line for line in summary.special_lines(report) if "cut off" in line]
     count = sum(d.cut > 0 for d in report.directions)
     assert line.count(",") == 4 and line.endswith(f"and {count - 5} more).")
 
@@ -73,17 +75,17 @@ def test_the_reference_is_named_with_its_win_ratio(report: Report) -> None:
     assert report.reference is not None
     report.reference.wins, report.reference.ties, report.reference.losses = 7, 1, 2
     assert (
-        findings.reference_line(report)
+        summary.reference_line(report)
         == "BLEU against 12L (Zhang et al. 2020): 7 wins, 1 ties, 2 losses; win ratio 70.0%"
     )
     report.directions[0].scores["BLEU"] = 31.5
-    assert findings.reference_difference(report, report.directions[0]) == 1.5
+    assert report.reference_difference(report.directions[0]) == 1.5
     del report.reference.scores["ar-en"]
-    assert findings.reference_difference(report, report.directions[0]) is None
+    assert report.reference_difference(report.directions[0]) is None
     report.reference = None
     assert (
-        findings.reference_line(report) == ""
-        and findings.reference_difference(report, report.directions[1]) is None
+        summary.reference_line(report) == ""
+        and report.reference_difference(report.directions[1]) is None
     )
 
 
@@ -94,7 +96,7 @@ def test_signatures_name_their_languages_only_where_they_differ(report: Report) 
         "BLEU-lang": {"13a": many, "zh": ["zh"], "ja-mecab": ["ja"]},
         "chrF": {"c": []},
     }
-    assert findings.signatures(report) == [
+    assert summary.signatures(report) == [
         ("BLEU", "13a", ""),
         ("BLEU-lang", "zh", "zh"),
         ("BLEU-lang", "ja-mecab", "ja"),
@@ -104,8 +106,9 @@ def test_signatures_name_their_languages_only_where_they_differ(report: Report) 
 
 
 def test_hypotheses_of_another_system_have_no_checkpoint(report: Report) -> None:
-    assert findings.origin(report)["checkpoint"] == (
-        "runs/toy/checkpoints/mean.pt, the mean of checkpoint2.pt (update 200), checkpoint1.pt (update 100)"
+    assert summary.origin(report)["checkpoint"] == (
+        "runs/toy/checkpoints/mean.pt, the mean of checkpoint2.pt (update 200), "
+        "checkpoint1.pt (update 100)"
     )
     report.checkpoint = ""
-    assert "checkpoint" not in findings.origin(report)
+    assert "checkpoint" not in summary.origin(report)
