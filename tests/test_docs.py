@@ -347,6 +347,14 @@ def test_files_that_the_text_names_exist(page: str) -> None:
                 assert (ROOT / name).exists(), name
 
 
+def test_pages_that_code_and_configs_name_exist() -> None:
+    for folder in ("configs", "scripts", "deepnet_fairseq", "experiments", "benchmarks"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".yaml", ".sh", ".sbatch"):
+                for name in re.findall(r"docs/[\w/]+\.md", path.read_text(encoding="utf-8")):
+                    assert name in PAGES, f"{path}: {name}"
+
+
 def test_readme_links_to_every_page_and_pages_show_every_picture() -> None:
     for page in PAGES:
         assert page == "README.md" or f"({page}" in PAGES["README.md"], page
