@@ -1,1 +1,1 @@
-"""Speed and memory, measured against stock fairseq in the same run: what scripts/benchmark.sh runs."""
+"""Benchmarks of speed and memory, against stock fairseq in the same run."""

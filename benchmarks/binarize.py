@@ -1,6 +1,6 @@
-"""Text to binary data: this package against spm_encode + fairseq-preprocess, and against bare SentencePiece, all in one run.
+"""Speed of text to binary data: prepare.sh against spm_encode + fairseq-preprocess.
 
-`scripts/benchmark.sh binarize` runs it. Both ways must write the same bytes.
+The limit, bare SentencePiece, is measured in the same run. Both systems must write the same bytes.
 """
 
 import argparse
@@ -36,12 +36,12 @@ from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.parallel import Jobs
 
 PAIR = ("de", "en")
-ENCODED_AT_ONCE = 10_000  # lines that the references hand to SentencePiece in one call
+BATCH_LINES = 10_000  # that the references hand to SentencePiece in one call
 OURS, BARE, REFERENCE = "deepnet_fairseq", "bare SentencePiece", "spm_encode + fairseq-preprocess"
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Measure, and print a table. Returns 1 if the data of the two ways differ."""
+    """Measure, and print a table; return 1 if the two systems' data differ."""
     options = make_parser().parse_args(arguments)
     with TemporaryDirectory(prefix="deepnet-benchmark-") as folder:
         work = Workload(Path(folder), options.threads)
@@ -50,7 +50,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             {OURS: work.run_ours, BARE: work.run_bare, REFERENCE: work.run_reference}, options.runs
         )
         if not work.wrote_the_same():
-            print("benchmark: the two ways wrote different data", file=sys.stderr)
+            print("benchmark: the two systems wrote different data", file=sys.stderr)
             return 1
         memory = {lines: peak_memory(work, lines) for lines in (options.lines // 10, options.lines)}
     print(format_table(seconds, 2 * options.lines, memory))
@@ -58,9 +58,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Return the benchmark's parser."""
     parser = argparse.ArgumentParser(
         prog="benchmark.sh binarize",
-        description="Time the making of binary data.",
+        description="Measure the speed of binarizing text.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -68,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=300_000,
         metavar="N",
-        help="sentence pairs, twice as many lines (default: 300,000)",
+        help="sentence pairs (default: 300,000)",
     )
     parser.add_argument(
         "--runs",
@@ -82,34 +83,34 @@ def make_parser() -> argparse.ArgumentParser:
         type=int,
         default=2,
         metavar="N",
-        help="threads, or processes, of each way (default: 2)",
+        help="threads or processes per system (default: 2)",
     )
     parser.add_argument(
         "--vocabulary",
         type=int,
         default=8000,
         metavar="N",
-        help="pieces, or what the text yields (default: 8,000)",
+        help="pieces, or as many as the text has (default: 8,000)",
     )
     parser.add_argument(
         "--text",
         type=Path,
         nargs=2,
         metavar="FILE",
-        help="two aligned files, repeated as need be (default: CLDR's text)",
+        help="the two files of a bitext, repeated as needed (default: text from CLDR)",
     )
     return parser
 
 
 @dataclass
 class Workload:
-    """A corpus of one pair with its vocabulary, in a folder, and the ways to make binary data of it."""
+    """A corpus of one pair with its vocabulary in a folder, and the systems that binarize it."""
 
     root: Path
     threads: int
 
     def run_ours(self, corpus: str = "corpus") -> None:
-        """What prepare.sh does."""
+        """Binarize as prepare.sh does."""
         ours = self.root / "ours"
         (ours / JOURNAL_NAME).unlink(missing_ok=True)
         parts = {f"supervised/{'-'.join(PAIR)}": ["train"]}
@@ -124,18 +125,18 @@ class Workload:
         )
 
     def run_bare(self) -> None:
-        """The limit: lines that are in memory already are encoded, and the ids thrown away."""
+        """Encode lines that are already in memory, and drop the ids: the limit."""
         model = load_model(self.root / "vocabulary")
         for batch in self.in_memory:
             model.encode(batch, out_type=int, num_threads=self.threads)
 
     @cached_property
     def in_memory(self) -> List[List[str]]:
-        """All lines of both sides, in batches."""
+        """All lines of both sides in batches."""
         return [batch for language in PAIR for batch in self._batches(language)]
 
     def run_reference(self) -> None:
-        """Pieces as text, as spm_encode writes them (but in threads, which it hasn't), then fairseq-preprocess in as many processes."""
+        """Write pieces as spm_encode does, but in threads, then run fairseq-preprocess on them."""
         from fairseq import options
         from fairseq_cli import preprocess
 
@@ -170,7 +171,7 @@ class Workload:
         preprocess.main(options.get_preprocessing_parser().parse_args(words))
 
     def wrote_the_same(self) -> bool:
-        """Whether both ways wrote the same bytes."""
+        """Return whether both systems wrote the same bytes."""
         names = [
             f"train.{'-'.join(PAIR)}.{language}.{kind}"
             for language in PAIR
@@ -183,7 +184,7 @@ class Workload:
         )
 
     def take_first(self, lines: int) -> str:
-        """Write a smaller corpus of the first sentence pairs; return its folder's name."""
+        """Write a corpus of the first sentence pairs; return its folder's name."""
         sides = (
             read_lines(corpus_file(self.root / "corpus", PAIR, "train", language))
             for language in PAIR
@@ -195,13 +196,13 @@ class Workload:
 
     def _batches(self, language: str) -> Iterator[List[str]]:
         lines = read_lines(corpus_file(self.root / "corpus", PAIR, "train", language))
-        while batch := list(islice(lines, ENCODED_AT_ONCE)):
+        while batch := list(islice(lines, BATCH_LINES)):
             yield batch
 
 
 def make_corpus(work: Workload, options: argparse.Namespace) -> None:
-    """Write the text, and train its vocabulary."""
-    _say(f"making {options.lines:,} sentence pairs and a vocabulary")
+    """Write the text and train its vocabulary."""
+    _log(f"making {options.lines:,} sentence pairs and a vocabulary")
     if options.text:
         sides = [
             cycle([normalize_spaces(line) for line in read_lines(path)]) for path in options.text
@@ -218,40 +219,43 @@ def make_corpus(work: Workload, options: argparse.Namespace) -> None:
             config, work.root / "corpus", Inputs(Downloads(work.root), CleaningConfig(), Jobs())
         )
     vocabulary = VocabularyConfig(size=options.vocabulary, hard_limit=False, sample_lines=100_000)
-    found = train_vocabulary(vocabulary, work.root / "corpus", [PAIR], work.root / "vocabulary")
-    _say(f"a vocabulary of {found['pieces']:,} pieces")
+    result = train_vocabulary(vocabulary, work.root / "corpus", [PAIR], work.root / "vocabulary")
+    _log(f"a vocabulary of {result['pieces']:,} pieces")
 
 
-def measure(ways: Dict[str, Callable[[], None]], runs: int) -> Dict[str, List[float]]:
-    """Seconds of each way, one after another in each of the runs; the first run of each is a warm-up."""
-    seconds: Dict[str, List[float]] = {name: [] for name in ways}
+def measure(systems: Dict[str, Callable[[], None]], runs: int) -> Dict[str, List[float]]:
+    """Return the seconds of each system in each run.
+
+    Systems take turns in each run; one run before is the warm-up.
+    """
+    seconds: Dict[str, List[float]] = {name: [] for name in systems}
     for number in range(runs + 1):
-        for name, run in ways.items():
+        for name, run in systems.items():
             start = time.perf_counter()
             run()
             took = time.perf_counter() - start
-            _say(f"{f'run {number}' if number else 'warm-up'}: {name}: {took:.2f} s")
+            _log(f"{f'run {number}' if number else 'warm-up'}: {name}: {took:.2f} s")
             if number:
                 seconds[name].append(took)
     return seconds
 
 
 def peak_memory(work: Workload, lines: int) -> int:
-    """Bytes that a process of its own takes at most for the first so many sentence pairs."""
+    """Return the peak memory, in bytes, of a process that binarizes the first sentence pairs."""
     corpus = work.take_first(lines)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_run_and_look, (work, corpus))
+        return pool.apply(_run_and_measure, (work, corpus))
 
 
-def _run_and_look(work: Workload, corpus: str) -> int:
+def _run_and_measure(work: Workload, corpus: str) -> int:
     work.run_ours(corpus)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def format_table(seconds: Dict[str, Sequence[float]], lines: int, memory: Dict[int, int]) -> str:
-    """Medians with their range, and what they are to each other."""
+    """Return medians with their range, and their ratios."""
     medians = {name: median(times) for name, times in seconds.items()}
-    rows = [f"{'':34}{'seconds (min … max)':>26}{'lines a second':>16}"]
+    rows = [f"{'':34}{'seconds (min … max)':>26}{'lines per second':>16}"]
     for name, times in seconds.items():
         spread = f"{medians[name]:.2f} ({min(times):.2f} … {max(times):.2f})"
         rows.append(f"{name:34}{spread:>26}{lines / medians[name]:>16,.0f}")
@@ -260,11 +264,11 @@ def format_table(seconds: Dict[str, Sequence[float]], lines: int, memory: Dict[i
     peaks = ", ".join(
         f"{size / 2**20:.0f} MiB at {count:,} sentence pairs" for count, size in memory.items()
     )
-    rows.append(f"peak memory, of which most is fairseq's import: {peaks}")
+    rows.append(f"peak memory, most of it for importing fairseq: {peaks}")
     return "\n".join(rows)
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"benchmark: {text}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Corpora of OPUS-100's shape for measurements: real index files, whose text is a hole in a sparse file."""
+"""Corpora of OPUS-100's shape: real index files, whose text is a hole in a sparse file."""
 
 import struct
 from pathlib import Path
@@ -8,23 +8,26 @@ import numpy as np
 from fairseq.data.indexed_dataset import MMapIndexedDataset, _dtype_header_code
 
 PAIRS = 54_656_433  # OPUS-100's training pairs, over 99 languages with English
-LARGEST, AT_LARGEST, ABOVE_100K, LANGUAGES = 1_000_000, 44, 73, 99
-SMALLEST = 3_000
+MAX_PAIRS, WITH_MAX_PAIRS, ABOVE_100K, LANGUAGES = 1_000_000, 44, 73, 99
+MIN_PAIRS = 3_000
 TOKEN = np.uint16
 
 
 def opus100_sizes() -> List[int]:
-    """Return the numbers of training pairs [99], falling: 44 of a million, 73 above 100,000, 54,656,433 in all."""
-    tail = np.geomspace(99_000, SMALLEST, LANGUAGES - ABOVE_100K).astype(int)
-    left = PAIRS - AT_LARGEST * LARGEST - int(tail.sum())
-    steps = np.linspace(1, 0, ABOVE_100K - AT_LARGEST)
+    """Return the numbers of training pairs [99] in descending order.
+
+    44 are a million, 73 above 100,000, and the sum is 54,656,433.
+    """
+    tail = np.geomspace(99_000, MIN_PAIRS, LANGUAGES - ABOVE_100K).astype(int)
+    left = PAIRS - WITH_MAX_PAIRS * MAX_PAIRS - int(tail.sum())
+    steps = np.linspace(1, 0, ABOVE_100K - WITH_MAX_PAIRS)
     low, high = 0.1, 10.0
-    for _ in range(60):  # how steeply the 29 between fall, so that the sum is right
+    for _ in range(60):  # search for the slope of the 29 between that gives the sum
         power = (low + high) / 2
         middle = (101_000 * 9.5 ** (steps**power)).astype(int)
         low, high = (power, high) if middle.sum() > left else (low, power)
     middle[0] += left - middle.sum()
-    return [LARGEST] * AT_LARGEST + middle.tolist() + tail.tolist()
+    return [MAX_PAIRS] * WITH_MAX_PAIRS + middle.tolist() + tail.tolist()
 
 
 def languages() -> List[str]:
@@ -33,9 +36,16 @@ def languages() -> List[str]:
 
 
 def write_corpus(root: Path, pairs: int, vocabulary: int, seed: int = 1) -> Dict[str, int]:
-    """Write data-bin files of about so many pairs and one dictionary a language into root; return the pairs of each language.
+    """Write data-bin files and return the number of pairs per language.
 
-    Lengths are log-normal (median 13 tokens, mean 19, a few in 100,000 above 256), target and source correlated, as in subtitles.
+    Lengths are log-normal (median 13 tokens, mean 19, a few in 100,000 above 256), those of source
+    and target correlated, as in subtitles.
+
+    Args:
+        root: the folder.
+        pairs: of all languages together, about.
+        vocabulary: entries per dictionary.
+        seed: of the lengths.
     """
     root.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -60,7 +70,7 @@ def write_corpus(root: Path, pairs: int, vocabulary: int, seed: int = 1) -> Dict
 
 
 def _write_index(path: Path, lengths: np.ndarray) -> None:
-    """The format of fairseq/data/indexed_dataset.py: header, lengths, byte offsets; text in a file of its own."""
+    """Write fairseq's mmap format: header, lengths, byte offsets; the text is a separate file."""
     offsets = np.cumsum(lengths, dtype=np.int64) * TOKEN().itemsize
     with open(f"{path}.idx", "wb") as stream:
         stream.write(

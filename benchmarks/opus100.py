@@ -1,6 +1,7 @@
-"""prepare.sh on a corpus of OPUS-100's shape: all of its archives and files, with made-up words, from a web server of this machine.
+"""Time of prepare.sh on a corpus of OPUS-100's shape.
 
-Line counts are OPUS-100's own, times --share; some training pairs are repeated and some stand in dev sets, as there.
+A web server on this machine has all archives and files, with generated words. Line counts are
+OPUS-100's times --share. As there, some training pairs are repeated and some are in dev sets.
 """
 
 import argparse
@@ -38,9 +39,10 @@ from deepnet_fairseq.languages import Pair
 from deepnet_fairseq.parallel import Jobs
 
 CONFIG = Path(__file__).parents[1] / "configs/opus100/opus100_12l.yaml"
-HELD_OUT_LINES = 2000  # of dev and test
-FEWEST_LINES = 50
-# first letter and number of letters of Latin, Cyrillic, Greek, Arabic, Devanagari, Han, Hangul, Thai, Georgian and Ethiopic
+TEST_LINES = 2000  # of each dev and test set
+MIN_LINES = 50
+# First letter and number of letters: Latin, Cyrillic, Greek, Arabic, Devanagari, Han, Hangul,
+# Thai, Georgian, Ethiopic.
 SCRIPTS = (
     (97, 26),
     (1072, 32),
@@ -56,7 +58,7 @@ SCRIPTS = (
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Make the archives, prepare them with configs/opus100/opus100_12l.yaml, and print what each step took."""
+    """Make the archives, prepare them with opus100_12l.yaml, and print the time of each stage."""
     options = make_parser().parse_args(arguments)
     with TemporaryDirectory(prefix="deepnet-benchmark-") as name:
         folder = Path(name)
@@ -75,6 +77,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Return the benchmark's parser."""
     parser = argparse.ArgumentParser(
         prog="benchmark.sh opus100", description=__doc__, allow_abbrev=False
     )
@@ -83,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=float,
         default=0.1,
         metavar="S",
-        help="of OPUS-100's lines; 1 takes 45 GB of disk (default: 0.1)",
+        help="share of OPUS-100's lines; 1 needs 45 GB of disk (default: 0.1)",
     )
     parser.add_argument(
         "--workers", type=int, default=2, metavar="N", help="processes (default: 2)"
@@ -92,7 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run_steps(recipe: Any, downloads: Downloads, jobs: Jobs) -> List[str]:
-    """Run prepare.sh's steps; return a line for each, and the peak memory of this process."""
+    """Run prepare.sh's stages; return a line for each, and the peak memory of this process."""
     rows, total, pairs = [], 0.0, 0
     for step in prepare.make_steps(recipe, downloads, jobs):
         start = time.perf_counter()
@@ -108,10 +111,9 @@ def run_steps(recipe: Any, downloads: Downloads, jobs: Jobs) -> List[str]:
                 f"training pairs read: {pairs:,}, kept: {sum(counts['kept'] for counts in train):,}"
             )
         rows.append(f"{step.directory.name}: {seconds:.0f} s")
-    rows.append(f"in all: {total:.0f} s, {pairs / total:,.0f} training pairs a second")
-    rows.append(
-        f"peak memory of the main process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
-    )
+    rows.append(f"total: {total:.0f} s, {pairs / total:,.0f} training pairs per second")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    rows.append(f"peak memory of the main process: {peak:.1f} GiB")
     return rows
 
 
@@ -121,24 +123,24 @@ def make_archives(folder: Path, share: float) -> Dict[str, Tuple[int, str]]:
     for pair, lines in tqdm(
         TRAINING_PAIRS.items(), desc="making archives", unit="archive", mininterval=5
     ):
-        count, held_out = (
-            max(FEWEST_LINES, int(lines * share)),
-            max(FEWEST_LINES, int(HELD_OUT_LINES * share)),
+        count, test_lines = (
+            max(MIN_LINES, int(lines * share)),
+            max(MIN_LINES, int(TEST_LINES * share)),
         )
-        train = made_up(pair, "train", count)
+        train = generate_pairs(pair, "train", count)
         members = []
         for split in () if pair in TRAIN_ONLY else ("dev", "test"):
-            sentences = made_up(pair, split, held_out)
+            sentences = generate_pairs(pair, split, test_lines)
             members.append((split, sentences))
             train[:10] = sentences[:10]
-        train[-(count // 200) - 1 :] = train[: count // 200 + 1]  # repeated ones
+        train[-(count // 200) - 1 :] = train[: count // 200 + 1]  # duplicates
         _write_archive(
             folder / ARCHIVES[pair].name,
             SUPERVISED,
             [(pair, *member) for member in [*members, ("train", train)]],
         )
     zero_shot = [
-        (pair, "test", made_up(pair, "test", max(FEWEST_LINES, int(HELD_OUT_LINES * share))))
+        (pair, "test", generate_pairs(pair, "test", max(MIN_LINES, int(TEST_LINES * share))))
         for pair in ZERO_SHOT_PAIRS
     ]
     _write_archive(folder / ZERO_SHOT_ARCHIVE.name, ZERO_SHOT, zero_shot)
@@ -153,7 +155,7 @@ ZERO_SHOT_PAIRS = opus100.Opus100Config().zero_shot_pairs()
 
 @lru_cache(maxsize=110)
 def phrases(language: str) -> List[str]:
-    """Twenty thousand phrases of two to seven words, some words far more frequent than others."""
+    """Return 20,000 phrases of two to seven words, some far more frequent than others."""
     draw = random.Random(language)
     first, letters = SCRIPTS[0] if language == "en" else draw.choice(SCRIPTS)
     alphabet = [chr(first + n) for n in range(letters) if chr(first + n).isalpha()]
@@ -166,8 +168,8 @@ def phrases(language: str) -> List[str]:
     ]
 
 
-def made_up(pair: Pair, split: str, count: int) -> List[Tuple[str, str]]:
-    """Sentences of two phrases and, mostly, a number."""
+def generate_pairs(pair: Pair, split: str, count: int) -> List[Tuple[str, str]]:
+    """Return sentence pairs of two phrases and, mostly, a number."""
     draw, (left, right) = random.Random(f"{pair}{split}"), (phrases(language) for language in pair)
     numbers = (
         (draw.randrange(20_000), draw.randrange(20_000), f" {n}" if n % 4 else "")
@@ -197,7 +199,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """The address of a web server that has the folder's files."""
+    """Serve a folder's files; yield their address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
@@ -206,7 +208,7 @@ def serving(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def published_at(address: str, files: Dict[str, Tuple[int, str]]) -> Iterator[None]:
-    """Let the corpus take these files for the published ones."""
+    """Replace the published archives by these files."""
 
     def moved(file: RemoteFile) -> RemoteFile:
         size, digest = files[file.name]

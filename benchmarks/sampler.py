@@ -1,9 +1,10 @@
-"""What an epoch of OPUS-100 costs to set up: stock fairseq's translation_multi_simple_epoch against translation_multi_deepnet.
+"""Time and memory to set up an epoch of OPUS-100: stock fairseq's task against ours.
 
-Each run is a process of its own on generated index files (99 languages with English, both directions). Measured are: the task, with its
-dictionaries; then epoch 1, from load_dataset("train") through get_batch_iterator until next_epoch_itr has returned, which leaves nothing
-to do but to read the first batch; reading and collating that; then epoch 2 in the same way. Stock takes 10 GB at the full size; where
-that does not fit, --stock-examples has both run at another size as well. Flags after -- go to both tasks, such as:
+Each run is a process of its own on generated index files (99 languages with English, both
+directions). It measures the task with its dictionaries; epoch 1, from load_dataset("train") through
+get_batch_iterator until next_epoch_itr returns; reading and collating the first batch; and epoch 2
+in the same way. Stock needs 10 GB at the full size; if that does not fit, --stock-examples runs
+both at another size as well. Flags after -- go to both tasks, such as:
 
     scripts/benchmark.sh sampler -- --sampling-method temperature --sampling-temperature 5
 """
@@ -30,7 +31,11 @@ GIB = 2**30
 
 
 def set_up_epochs(name: str, data: str, flags: Sequence[str]) -> Dict[str, float]:
-    """Return the seconds that the task and two epochs take in this process, also of its CPU alone, and the epochs' numbers of batches."""
+    """Set up the task and two epochs in this process.
+
+    Returns:
+        Their seconds, wall-clock and CPU, and the epochs' numbers of batches.
+    """
     pairs = ",".join(f"en-{language},{language}-en" for language in languages())
     words = [
         data,
@@ -48,9 +53,9 @@ def set_up_epochs(name: str, data: str, flags: Sequence[str]) -> Dict[str, float
         parser, [*words, "--max-tokens", str(MAX_TOKENS), "--arch", "transformer", *flags]
     )
     args.max_source_positions = args.max_target_positions = MAX_POSITIONS
-    found, start = {}, time.perf_counter()
+    values, start = {}, time.perf_counter()
     task = tasks.setup_task(args)
-    found["task"] = time.perf_counter() - start
+    values["task"] = time.perf_counter() - start
     for epoch in (1, 2):
         start, cpu_start = time.perf_counter(), time.process_time()
         if epoch == 1:
@@ -65,18 +70,23 @@ def set_up_epochs(name: str, data: str, flags: Sequence[str]) -> Dict[str, float
             epoch=epoch,
         )
         batches = iterator.next_epoch_itr()
-        found[f"epoch {epoch}"] = time.perf_counter() - start
-        found[f"epoch {epoch} CPU"] = time.process_time() - cpu_start
+        values[f"epoch {epoch}"] = time.perf_counter() - start
+        values[f"epoch {epoch} CPU"] = time.process_time() - cpu_start
         start = time.perf_counter()
         next(batches)
-        found[f"first batch {epoch}"] = time.perf_counter() - start
-        found[f"batches {epoch}"] = len(batches)
-        del iterator, batches  # as fairseq-train lets go of them at the end of an epoch
-    return found
+        values[f"first batch {epoch}"] = time.perf_counter() - start
+        values[f"batches {epoch}"] = len(batches)
+        del iterator, batches  # as fairseq-train does at the end of an epoch
+    return values
 
 
 def measure(name: str, data: Path, flags: Sequence[str]) -> Optional[Dict[str, float]]:
-    """Return set_up_epochs of a fresh process and its peak memory in GiB, all of it and without pages of files. None: it was killed."""
+    """Return set_up_epochs of a fresh process, with its peak memory in GiB.
+
+    Returns:
+        The values, among them `peak` (all memory) and `anonymous` (without pages of files); None if
+        the process was killed.
+    """
     command = [
         sys.executable,
         "-m",
@@ -92,7 +102,7 @@ def measure(name: str, data: Path, flags: Sequence[str]) -> Optional[Dict[str, f
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
         )
-        # Whoever else runs on this machine is not to be killed for want of memory before this process is.
+        # If memory runs out, the kernel shall kill this process before any other.
         Path(f"/proc/{process.pid}/oom_score_adj").write_text("1000")
         anonymous = _watch(process)
         output = process.stdout.read()
@@ -111,20 +121,20 @@ def measure(name: str, data: Path, flags: Sequence[str]) -> Optional[Dict[str, f
 
 
 def _watch(process: subprocess.Popen) -> int:
-    """Return the most bytes of anonymous memory that were seen until the process ended: the kernel keeps a peak of the total only."""
-    most = 0
+    """Return the peak of anonymous memory in bytes, by polling: the kernel keeps the total's."""
+    peak = 0
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
             if line.startswith("RssAnon"):
-                most = max(most, int(line.split()[1]) * 1024)
+                peak = max(peak, int(line.split()[1]) * 1024)
         time.sleep(0.02)
-    return most
+    return peak
 
 
 def row(
     name: str, examples: int, runs: List[Optional[Dict[str, float]]]
 ) -> Tuple[List[str], Dict[str, float]]:
-    """Return a line of the table and its medians."""
+    """Return a row of the table and its medians."""
     done = [run for run in runs if run]
     if not done:
         return [name, f"{examples:,}", "0", "killed: out of memory", "", "", "", "", "", ""], {}
@@ -138,6 +148,7 @@ def row(
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> None:
+    """Measure, and print a table."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     words, flags = (
         (words[: words.index("--")], words[words.index("--") + 1 :])
@@ -184,19 +195,20 @@ def _print(
         "anonymous GiB",
     ]
     print(
-        f"flags: {' '.join(flags) or '(none)'}; medians; peak: ru_maxrss of the process, of which anonymous: not pages of files\n"
+        f"flags: {' '.join(flags) or '(none)'}; medians; peak: ru_maxrss of the process, "
+        "of which anonymous: not pages of files\n"
     )
     for line in [header, ["---"] * len(header), *table]:
         print("| " + " | ".join(line) + " |")
     stock, ours = (medians.get((name, stock_examples)) for name in (STOCK, OURS))
     if stock and ours:
         keys = ("task", "epoch 1", "epoch 1 CPU", "epoch 2", "peak", "anonymous")
-        print(
-            f"\nstock / ours at {stock_examples:,}: {', '.join(f'{key} {stock[key] / ours[key]:.1f}' for key in keys)}"
-        )
+        ratios = ", ".join(f"{key} {stock[key] / ours[key]:.1f}" for key in keys)
+        print(f"\nstock / ours at {stock_examples:,}: {ratios}")
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Return the benchmark's parser."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="benchmark.sh sampler", description=__doc__, formatter_class=form, allow_abbrev=False
@@ -211,7 +223,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--stock-examples",
         type=int,
         default=2 * PAIRS,
-        help="for stock, and for ours beside it (default: %(default)s; 0: no stock)",
+        help="the same for stock, with ours beside it (default: %(default)s; 0: no stock)",
     )
     parser.add_argument(
         "--repeats", type=int, default=3, help="runs of ours (default: %(default)s)"
@@ -223,7 +235,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--vocabulary",
         type=int,
         default=64_000,
-        help="types in each language's dictionary (default: %(default)s)",
+        help="entries per dictionary (default: %(default)s)",
     )
     parser.add_argument("--process", nargs=2, metavar=("TASK", "DATA"), help=argparse.SUPPRESS)
     return parser

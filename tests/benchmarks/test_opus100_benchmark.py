@@ -1,8 +1,8 @@
-"""The rehearsal of prepare.sh on OPUS-100's shape, at a ten-thousandth of its size."""
+"""The benchmark of prepare.sh on OPUS-100's shape, at a ten-thousandth of its size."""
 
 import pytest
 
-from benchmarks.opus100 import FEWEST_LINES, main
+from benchmarks.opus100 import MIN_LINES, main
 from deepnet_fairseq.data.corpora import opus100
 from deepnet_fairseq.data.corpora.opus100_files import TRAINING_PAIRS
 
@@ -11,7 +11,7 @@ def test_all_pairs_are_fetched_cleaned_and_made_binary(capsys: pytest.CaptureFix
     before = dict(opus100.ARCHIVES)
     assert main(["--share", "0.0001", "--workers", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    read = sum(max(FEWEST_LINES, int(count * 0.0001)) for count in TRAINING_PAIRS.values())
+    read = sum(max(MIN_LINES, int(count * 0.0001)) for count in TRAINING_PAIRS.values())
     assert lines[0].startswith(f"training pairs read: {read:,}, ")
     # Ten pairs of the 94 that are tested are held out, and the first of all 99 comes twice.
     assert lines[0].endswith(f"kept: {read - 94 * 11 - 5:,}")

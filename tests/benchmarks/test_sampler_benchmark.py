@@ -1,4 +1,4 @@
-"""The benchmark of the sampler: a corpus of OPUS-100's shape that fairseq reads, and a table with a ratio."""
+"""The sampler's benchmark: a corpus of OPUS-100's shape that fairseq reads, and its table."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,10 @@ def test_generated_files_are_fairseqs(tmp_path: Path) -> None:
 
 def test_the_table_compares_both_tasks_in_one_run(capfd: pytest.CaptureFixture) -> None:
     sampler.main(
-        "--examples 4000 --stock-examples 2000 --repeats 1 --vocabulary 20 -- --sampling-method uniform".split()
+        (
+            "--examples 4000 --stock-examples 2000 --repeats 1 --vocabulary 20 "
+            "-- --sampling-method uniform"
+        ).split()
     )
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].startswith("flags: --sampling-method uniform; medians")
@@ -58,7 +61,7 @@ def test_the_table_compares_both_tasks_in_one_run(capfd: pytest.CaptureFixture) 
     )
 
 
-def test_a_run_that_was_killed_is_said_to_be() -> None:
+def test_a_killed_run_is_named() -> None:
     line, medians = sampler.row(sampler.STOCK, 109_312_866, [None])
     assert line[:4] == [sampler.STOCK, "109,312,866", "0", "killed: out of memory"]
     assert medians == {}
