@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Measure speed and memory; what stock fairseq does, too, side by side with it in one run.
+# Measure speed and memory, side by side with stock fairseq in the same run where it has the task.
 #
 # usage: scripts/benchmark.sh NAME [options]
 #
-#   binarize   text to binary data, against spm_encode + fairseq-preprocess and against bare SentencePiece
-#   decoding   many directions from one model load, against one fairseq-generate per direction; takes a trained config
+#   binarize   text to binary data, against spm_encode + fairseq-preprocess and bare SentencePiece
+#   decoding   many directions from one model load, against one fairseq-generate per direction;
+#              takes a trained config
 #   opus100    prepare.sh on archives of OPUS-100's shape, a tenth of its size or all of it
-#   sampler    setting up an epoch of OPUS-100's 110 million directed examples, against translation_multi_simple_epoch
+#   sampler    setting up an epoch of OPUS-100's 110 million directed examples, against
+#              translation_multi_simple_epoch
 #
-# `scripts/benchmark.sh NAME --help` lists the options. A table goes to stdout, progress to stderr; temporary files go to $TMPDIR and are
-# removed at the end. Figures mean something on an otherwise idle machine only.
+# `scripts/benchmark.sh NAME --help` lists the options. A table goes to stdout, progress to stderr;
+# temporary files go to $TMPDIR and are removed at the end. The numbers are meaningful only on an
+# otherwise idle machine.
 #
 # example: scripts/benchmark.sh binarize --lines 300000 --threads 2
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""Runs fairseq's commands, in the test's own process or in one of their own; tiny training flags."""
+"""Runs fairseq's commands, in the test's own process or in another; tiny training flags."""
 
 import os
 import subprocess

@@ -18,15 +18,37 @@ work_dir: {folder}/run
 corpus:
   kind: files
   pairs:
-    de-en: {{train: {{de: train.de, en: train.en}}, dev: {{de: dev.de, en: dev.en}}, test: {{de: test.de, en: test.en}}}}
-    en-fr: {{train: {{en: train.en, fr: train.fr}}, dev: {{en: dev.en, fr: dev.fr}}, test: {{en: test.en, fr: test.fr}}}}
+    de-en:
+      train: {{de: train.de, en: train.en}}
+      dev: {{de: dev.de, en: dev.en}}
+      test: {{de: test.de, en: test.en}}
+    en-fr:
+      train: {{en: train.en, fr: train.fr}}
+      dev: {{en: dev.en, fr: dev.fr}}
+      test: {{en: test.en, fr: test.fr}}
   zero_shot:
     de-fr: {{test: {{de: test.de, fr: test.fr}}}}
 vocabulary: {{size: 32}}
 training:
-  {{arch: deepnet_transformer_tiny, encoder-embed-dim: 16, encoder-ffn-embed-dim: 24, encoder-attention-heads: 2, encoder-layers: 2,
-  decoder-layers: 1, share-all-embeddings: true, {language_tokens}, optimizer: adam, lr: 0.01, max-tokens: 200, num-workers: 0,
-  criterion: label_smoothed_cross_entropy, max-update: 6, save-interval-updates: 2, no-epoch-checkpoints: true, seed: 1}}
+  {{
+    arch: deepnet_transformer_tiny,
+    encoder-embed-dim: 16,
+    encoder-ffn-embed-dim: 24,
+    encoder-attention-heads: 2,
+    encoder-layers: 2,
+    decoder-layers: 1,
+    share-all-embeddings: true,
+    {language_tokens},
+    optimizer: adam,
+    lr: 0.01,
+    max-tokens: 200,
+    num-workers: 0,
+    criterion: label_smoothed_cross_entropy,
+    max-update: 6,
+    save-interval-updates: 2,
+    no-epoch-checkpoints: true,
+    seed: 1,
+  }}
 decoding: {{beam: 2, max-tokens: 500, max-len-b: 10}}
 evaluation: {{average_checkpoints: 3, examples: 2}}
 """
@@ -42,7 +64,13 @@ LINES = 7
 def train_toy(
     folder: Path, language_tokens: str = "encoder-langtok: tgt", flags: Sequence[str] = ()
 ) -> Recipe:
-    """Write the corpus and its config into a folder, prepare it, and train with further flags."""
+    """Write the corpus and its config, prepare it and train.
+
+    Args:
+        folder: of everything.
+        language_tokens: entries of the config's `training` section, separated by commas.
+        flags: further flags of fairseq-train.
+    """
     draw = random.Random(2)
     for split, size in (("train", 60), ("dev", 5), ("test", LINES)):
         numbers = [draw.choices(range(4), k=draw.randint(2, 8)) for _ in range(size)]

@@ -1,20 +1,16 @@
-"""The three scripts on a small corpus: a 6L-6L DeepNet learns to translate it in a minute, and what it says depends on its source."""
+"""The three scripts on a small corpus: a 6L-6L DeepNet learns in a minute to translate it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Dict, Iterator
 
 import pytest
+from support.project_scripts import ROOT, run_script
 
 from deepnet_fairseq.evaluation.score.shuffled_source import measure_source_use
+from deepnet_fairseq.languages import pair_name, parse_direction, parse_pair
 
-ROOT = Path(__file__).parents[2]
-MEAN_BLEU = (
-    80  # 96.8 when measured; a model on the plateau where it ignores its source stays below 10
-)
+MEAN_BLEU = 80  # 96.8 when measured; a model that ignores the source stays below 10
 CONFIG = f"""
 extends: {ROOT}/configs/base.yaml
 corpus:
@@ -44,18 +40,14 @@ evaluation: {{average_checkpoints: 2}}
 """
 
 
-def run(folder: Path, script: str, *arguments: str) -> str:
-    """Run one of the project's scripts in folder, with this Python; return its stdout."""
-    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    command = [ROOT / "scripts" / script, "small.yaml", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+def run(folder: Path, script: str) -> str:
+    """Run a script on small.yaml; return its stdout."""
+    return run_script(folder, script, "small.yaml").stdout
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a prepared, trained and evaluated model; table.txt holds what evaluate.sh printed."""
+    """The work_dir of an evaluated model; evaluate.sh's stdout is in table.txt, two folders up."""
     folder = tmp_path_factory.mktemp("system")
     (folder / "small.yaml").write_text(CONFIG)
     run(folder, "prepare.sh")
@@ -88,8 +80,8 @@ def test_every_direction_has_as_many_hypotheses_as_references(work: Path) -> Non
 
 @pytest.mark.parametrize("direction", ["de-en", "en-de", "en-es", "es-en"])
 def test_hypotheses_depend_on_the_source(work: Path, direction: str) -> None:
-    source, target = direction.split("-")
-    pair = "-".join(sorted((source, target)))
+    source, target = parse_direction(direction)
+    pair = pair_name(parse_pair(direction))
     corpus = work / "corpus/supervised" / pair
     sources, references = (
         (corpus / f"opus.{pair}-test.{language}").read_text().splitlines()

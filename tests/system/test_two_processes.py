@@ -1,21 +1,19 @@
-"""train.sh on two processes (torchrun, gloo, the CPU) against one: the same losses, update by update, and the same weights.
+"""train.sh on two processes (torchrun, gloo, CPU) against one: equal losses and equal weights.
 
-Two processes take the batches 2k and 2k+1 of update k, one process takes both in turn, so that they can differ by rounding alone.
+Two processes take the batches 2k and 2k+1 of update k; one process takes both in turn, so results
+can differ only by rounding.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 import torch
 from fairseq import checkpoint_utils
+from support.project_scripts import ROOT, run_script
 
-ROOT = Path(__file__).parents[2]
-UPDATES = 45  # two epochs and a bit
+UPDATES = 45  # a little more than two epochs
 LAST_DIGIT = 0.0015  # fairseq prints losses to three places; 0 when measured
 ROUNDING = 1e-6  # of a weight; 0 when measured
 CONFIG = f"""
@@ -49,36 +47,21 @@ training:
 """
 
 
-def run(folder: Path, script: str, *arguments: str) -> str:
-    """Run one of the project's scripts in folder, with this Python; return its stderr."""
-    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [ROOT / "scripts" / script, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stderr
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where data/ lies, and the work folders one/ and two/ of two trainings with what they said in one.log and two.log."""
+    """The folder of data/, the trainings one/ and two/, and their stderr, one.log and two.log."""
     folder = tmp_path_factory.mktemp("processes")
     (folder / "one.yaml").write_text(CONFIG)
     (folder / "two.yaml").write_text("extends: one.yaml\nwork_dir: two\n")
-    run(folder, "prepare.sh", "one.yaml")
+    run_script(folder, "prepare.sh", "one.yaml")
     for name, processes in (("one", "1"), ("two", "2")):
-        (folder / f"{name}.log").write_text(
-            run(folder, "train.sh", f"{name}.yaml", "--processes", processes)
-        )
+        done = run_script(folder, "train.sh", f"{name}.yaml", "--processes", processes)
+        (folder / f"{name}.log").write_text(done.stderr)
     return folder
 
 
 def progress(log: Path, tag: str) -> List[Dict[str, Any]]:
-    """What fairseq logged under a tag, such as train_inner, in its order."""
+    """Return what fairseq logged under a tag, such as train_inner."""
     lines = [line.split(" | ", 3) for line in log.read_text().splitlines()]
     return [json.loads(line[3]) for line in lines if len(line) == 4 and line[2] == tag]
 
@@ -115,9 +98,8 @@ def test_the_final_weights_are_the_same(folder: Path) -> None:
     )
     assert one.keys() == two.keys()
     for name, weight in one.items():
-        if (
-            weight.is_floating_point() and "_float_tensor" not in name
-        ):  # an uninitialised buffer of fairseq's positions
+        # _float_tensor is an uninitialised buffer of fairseq's positions.
+        if weight.is_floating_point() and "_float_tensor" not in name:
             torch.testing.assert_close(two[name], weight, atol=ROUNDING, rtol=0, msg=name)
 
 
