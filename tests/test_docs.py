@@ -21,6 +21,7 @@ from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.config import RESIDUALS
+from deepnet_fairseq.training.diagnostics import measurements
 from experiments import stability
 
 ROOT = Path(__file__).parents[1]
@@ -300,6 +301,12 @@ def test_every_option_of_compare_is_in_the_table() -> None:
     listed = {name.split()[0] for name in table("docs/comparing.md", "option")}
     flags = flags_of(compare.make_parser()) - {"--help"}
     assert {name for name in listed if name.startswith("--")} == flags
+
+
+def test_every_measurement_is_in_the_table() -> None:
+    constants = {name: value for name, value in vars(measurements).items() if name.isupper()}
+    names = {v for n, v in constants.items() if isinstance(v, str) and n != "FILE_NAME"}
+    assert set(table("docs/stability.md", "measurement")) == names
 
 
 def test_every_patch_is_in_the_table() -> None:
