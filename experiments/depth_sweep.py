@@ -11,7 +11,7 @@ from typing import Dict, List
 from matplotlib.figure import Figure
 
 from deepnet_fairseq.evaluation.report.text_table import markdown_table
-from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.network.schemes import RESIDUALS
 from experiments.outcome import (
     DIVERGED,
     Outcome,

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.network.schemes import RESIDUALS
 
 # Okabe & Ito, jfly.uni-koeln.de/color
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8f96")

@@ -16,7 +16,7 @@ from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.errors import DataError, UsageError, UserError
-from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.network.schemes import RESIDUALS
 from deepnet_fairseq.parallel import Jobs, usable_cores
 from experiments import depth_sweep, grown_vs_scratch, model_updates, small_batches
 from experiments.runs import run_all, training_command

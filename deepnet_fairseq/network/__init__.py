@@ -1,1 +1,1 @@
-"""What DeepNet is: scaling, initialisation, residual connections, attention, layers, model, named architectures."""
+"""DeepNet: scaling, initialization, residual schemes, attention, layers, model, architectures."""

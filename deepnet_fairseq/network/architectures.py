@@ -1,4 +1,4 @@
-"""Named architectures. Each says only what sets it apart and leaves the rest to the one it builds on."""
+"""Named architectures. Each lists only the options in which it differs from its parent."""
 
 from argparse import Namespace
 from dataclasses import fields
@@ -10,7 +10,12 @@ BASE = "deepnet_transformer"
 
 
 class Architecture(NamedTuple):
-    """What a named architecture changes, and in which other one."""
+    """A named architecture.
+
+    Args:
+        parent: The architecture that it is based on; None is DeepNetConfig's defaults.
+        options: The options that it changes.
+    """
 
     parent: Optional[str]
     options: Dict[str, Any]
@@ -28,7 +33,7 @@ def _wmt17(per_side: int) -> Architecture:
     return Architecture("deepnet_transformer_wmt17", _layers(per_side))
 
 
-# Depths and widths of the paper's Section 5 and 6; dropout of its appendix ("Hyperparameters").
+# Depths and widths of the paper's Sections 5 and 6; dropout of its appendix ("Hyperparameters").
 ARCHITECTURES: Dict[str, Architecture] = {
     BASE: Architecture(None, {}),  # 6-6, 512/2048/8
     "deepnet_transformer_tiny": Architecture(  # 64-128-2, as in the paper's model-update figure
@@ -56,7 +61,10 @@ ARCHITECTURES: Dict[str, Architecture] = {
 
 
 def fill_defaults(args: Namespace, name: str = BASE) -> None:
-    """Set every option of the model that args lacks: from the architecture name, its parents, then DeepNetConfig's defaults."""
+    """Set the model's options that args lacks.
+
+    They come from the named architecture, then its parents, then DeepNetConfig's defaults.
+    """
     architecture = ARCHITECTURES[name]
     _set_missing(args, architecture.options)
     if architecture.parent is not None:
@@ -65,11 +73,9 @@ def fill_defaults(args: Namespace, name: str = BASE) -> None:
     for field in fields(DeepNetConfig):
         if field.name.startswith("_"):
             continue
-        default = (
-            getattr(args, field.name.replace("decoder", "encoder"))
-            if field.default is None
-            else field.default
-        )
+        default = field.default
+        if default is None:  # a size of the decoder, which is the encoder's
+            default = getattr(args, field.name.replace("decoder", "encoder"))
         _set_missing(args, {field.name: default})
 
 

@@ -1,15 +1,47 @@
-"""The options of `--arch deepnet_transformer…`, under the names fairseq's own Transformer uses, and the checks on their values."""
+"""The options of `--arch deepnet_transformer…`, and the checks on their values.
+
+Their names are those of fairseq's own Transformer.
+"""
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.utils import get_available_activation_fns
 
-from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.errors import UserError
 from deepnet_fairseq.network.scaling import ENCODER_GAINS
+from deepnet_fairseq.network.schemes import RESIDUALS
 
+# Options that a single residual scheme reads.
+SCHEME_OPTIONS = {"deepnorm_encoder_gain": "deepnorm", "branchnorm_updates": "branchnorm"}
 SAME_AS_ENCODER = " (default: the encoder's)"
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """The sizes of one side of the model, encoder or decoder."""
+
+    embed_dim: int
+    ffn_embed_dim: int
+    layers: int
+    attention_heads: int
+    learned_pos: bool
+    layerdrop: float
+    max_positions: int
+
+    def check(self, side: str) -> None:
+        """Raise UserError for a size that no stack has; side names it in the option."""
+        for name in ("embed_dim", "ffn_embed_dim", "layers", "attention_heads"):
+            value = getattr(self, name)
+            require(value >= 1, f"{side}_{name}", value, "at least 1")
+        require(
+            self.embed_dim % self.attention_heads == 0,
+            f"{side}_attention_heads",
+            self.attention_heads,
+            f"a divisor of the embedding dimension {self.embed_dim}",
+        )
+        require(0 <= self.layerdrop < 1, f"{side}_layerdrop", self.layerdrop, "in [0, 1)")
 
 
 @dataclass
@@ -19,13 +51,15 @@ class DeepNetConfig(FairseqDataclass):
     residual_scheme: ChoiceEnum(list(RESIDUALS)) = field(
         default="deepnorm",
         metadata={
-            "help": "residual connection: deepnorm scales by depth; its rivals are described in network/residual.py"
+            "help": "residual connection: deepnorm scales by depth; its rivals are described in "
+            "network/rivals.py and network/admin.py"
         },
     )
     deepnorm_encoder_gain: ChoiceEnum(list(ENCODER_GAINS)) = field(
         default="paper",
         metadata={
-            "help": "constant in the encoder's beta: 0.87 as printed in the paper, or 1.15 as in torchscale's code"
+            "help": "constant in the encoder's beta: 0.87 as printed in the paper, or 1.15 as in "
+            "torchscale's code"
         },
     )
     branchnorm_updates: int = field(
@@ -84,7 +118,8 @@ class DeepNetConfig(FairseqDataclass):
     share_all_embeddings: bool = field(
         default=False,
         metadata={
-            "help": "share encoder, decoder and output embeddings (needs one dictionary and one embedding dimension)"
+            "help": "share encoder, decoder and output embeddings (needs one dictionary and one "
+            "embedding dimension)"
         },
     )
     no_token_positional_embeddings: bool = field(
@@ -102,65 +137,76 @@ class DeepNetConfig(FairseqDataclass):
     checkpoint_activations: bool = field(
         default=False,
         metadata={
-            "help": "keep only each layer's input in training and recompute the rest: less memory, one more forward pass"
+            "help": "keep only each layer's input in training and recompute the rest: less memory, "
+            "one more forward pass"
         },
     )
 
+    @property
+    def encoder(self) -> StackConfig:
+        """The encoder's sizes."""
+        return StackConfig(
+            embed_dim=self.encoder_embed_dim,
+            ffn_embed_dim=self.encoder_ffn_embed_dim,
+            layers=self.encoder_layers,
+            attention_heads=self.encoder_attention_heads,
+            learned_pos=self.encoder_learned_pos,
+            layerdrop=self.encoder_layerdrop,
+            max_positions=self.max_source_positions,
+        )
+
+    @property
+    def decoder(self) -> StackConfig:
+        """The decoder's sizes; `complete` sets those that the encoder's stand in for."""
+        return StackConfig(
+            embed_dim=self.decoder_embed_dim,
+            ffn_embed_dim=self.decoder_ffn_embed_dim,
+            layers=self.decoder_layers,
+            attention_heads=self.decoder_attention_heads,
+            learned_pos=self.decoder_learned_pos,
+            layerdrop=self.decoder_layerdrop,
+            max_positions=self.max_target_positions,
+        )
+
     def complete(self) -> "DeepNetConfig":
-        """Give the decoder the encoder's sizes where it has none of its own, check every value, return self."""
-        for name in ("embed_dim", "ffn_embed_dim", "attention_heads"):
-            if getattr(self, f"decoder_{name}") is None:
-                setattr(self, f"decoder_{name}", getattr(self, f"encoder_{name}"))
+        """Set the decoder's missing sizes to the encoder's, check every value, and return self."""
+        if self.decoder_embed_dim is None:
+            self.decoder_embed_dim = self.encoder_embed_dim
+        if self.decoder_ffn_embed_dim is None:
+            self.decoder_ffn_embed_dim = self.encoder_ffn_embed_dim
+        if self.decoder_attention_heads is None:
+            self.decoder_attention_heads = self.encoder_attention_heads
         self.check()
         return self
 
     def check(self) -> None:
-        """Raise ValueError, naming the option, for values that no model can be built from."""
-        for side in ("encoder", "decoder"):
-            for name in ("embed_dim", "ffn_embed_dim", "layers", "attention_heads"):
-                _require(getattr(self, f"{side}_{name}") >= 1, self, f"{side}_{name}", "at least 1")
-            width, heads = (
-                getattr(self, f"{side}_embed_dim"),
-                getattr(self, f"{side}_attention_heads"),
-            )
-            _require(
-                width % heads == 0,
-                self,
-                f"{side}_attention_heads",
-                f"a divisor of the embedding dimension {width}",
-            )
-            _require(
-                0 <= getattr(self, f"{side}_layerdrop") < 1, self, f"{side}_layerdrop", "in [0, 1)"
-            )
+        """Raise UserError, naming the option, for values that no model can be built from."""
+        self.encoder.check("encoder")
+        self.decoder.check("decoder")
         for name in ("dropout", "attention_dropout", "activation_dropout"):
-            _require(0 <= getattr(self, name) < 1, self, name, "in [0, 1)")
-        for name in ("max_source_positions", "max_target_positions"):
-            _require(getattr(self, name) >= 1, self, name, "at least 1")
+            value = getattr(self, name)
+            require(0 <= value < 1, name, value, "in [0, 1)")
+        for name in ("max_source_positions", "max_target_positions", "branchnorm_updates"):
+            value = getattr(self, name)
+            require(value >= 1, name, value, "at least 1")
         if self.share_all_embeddings:
-            same = f"the encoder's {self.encoder_embed_dim} with --share-all-embeddings"
-            _require(
-                self.encoder_embed_dim == self.decoder_embed_dim, self, "decoder_embed_dim", same
+            require(
+                self.encoder_embed_dim == self.decoder_embed_dim,
+                "decoder_embed_dim",
+                self.decoder_embed_dim,
+                f"the encoder's {self.encoder_embed_dim} with --share-all-embeddings",
             )
-        _require(self.branchnorm_updates >= 1, self, "branchnorm_updates", "at least 1")
-        scheme = RESIDUALS[self.residual_scheme]
-        meaningless = f"left out: it has no meaning with --residual-scheme {self.residual_scheme}"
-        _require(
-            scheme.uses_depth_scaling or self.deepnorm_encoder_gain == "paper",
-            self,
-            "deepnorm_encoder_gain",
-            meaningless,
-        )
-        unchanged = self.branchnorm_updates == type(self).branchnorm_updates
-        _require(
-            "branchnorm_updates" in scheme.options or unchanged,
-            self,
-            "branchnorm_updates",
-            meaningless,
-        )
+        for name, scheme in SCHEME_OPTIONS.items():
+            value, default = getattr(self, name), getattr(type(self), name)
+            require(
+                self.residual_scheme == scheme or value == default,
+                name,
+                value,
+                f"left out: it has no meaning with --residual-scheme {self.residual_scheme}",
+            )
 
 
-def _require(holds: bool, config: DeepNetConfig, name: str, what: str) -> None:
-    if not holds:
-        raise ValueError(
-            f"--{name.replace('_', '-')} is {getattr(config, name)}, and must be {what}"
-        )
+def require(condition: bool, name: str, value: Any, expected: str) -> None:
+    """Raise UserError, naming the option and its value, if the condition does not hold."""
+    if not condition:
+        raise UserError(f"--{name.replace('_', '-')} is {value}, and must be {expected}")

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Optional
 
+from fairseq.data import Dictionary
 from fairseq.models import FairseqEncoder
 from torch import Tensor
 
@@ -14,11 +15,19 @@ EncoderOut = Dict[str, List[Tensor]]
 class DeepNetEncoder(FairseqEncoder):
     """Embedding and a stack of encoder layers.
 
-    Args: dictionary: the source side's; embedding, stack: built by the model; max_positions: longest source, in tokens.
+    Args:
+        dictionary: The source side's.
+        embedding: Built by the model.
+        stack: Built by the model.
+        max_positions: Maximum source length in tokens.
     """
 
     def __init__(
-        self, dictionary: object, embedding: TokenEmbedding, stack: LayerStack, max_positions: int
+        self,
+        dictionary: Dictionary,
+        embedding: TokenEmbedding,
+        stack: LayerStack,
+        max_positions: int,
     ) -> None:
         super().__init__(dictionary)
         self.padding_idx = embedding.tokens.padding_idx
@@ -34,19 +43,31 @@ class DeepNetEncoder(FairseqEncoder):
     ) -> EncoderOut:
         """Encode src_tokens [B x S], padded on either side.
 
-        Returns fairseq's dictionary of lists: encoder_out [S x B x C]; encoder_padding_mask [B x S], True at padding, the list empty
-        when nothing is padded; encoder_states, [S x B x C] after each layer with return_all_hiddens.
+        Returns:
+            fairseq's dictionary of lists: encoder_out [S x B x C]; encoder_padding_mask [B x S],
+            True at padding, an empty list if nothing is padded; encoder_states [S x B x C] after
+            each layer with return_all_hiddens.
         """
+        # 1. Mask the padding.
         padding = src_tokens.eq(self.padding_idx)
         padded = bool(padding.any())
+        mask = ~padding[:, None, None, :] if padded else None  # (B, 1, 1, S)
+
+        # 2. Embed tokens and positions.
+        x = self.embedding(src_tokens)  # (B, S, C)
+
+        # 3. Run the layers that LayerDrop keeps.
+        stream = self.stack.scheme.begin(x)
         states: List[Tensor] = []
-        x = self.stack(
-            self.embedding(src_tokens),
-            ~padding[:, None, None, :] if padded else None,  # (B, 1, 1, S)
-            hiddens=states if return_all_hiddens else None,
-        )
+        for layer in self.stack.layers:
+            stream = self.stack.run(layer, stream, mask)
+            if return_all_hiddens:
+                states.append(stream.x.transpose(0, 1))
+
+        # 4. Normalize the stream, if the residual scheme asks for it.
+        x = self.stack.scheme.end(stream, self.stack.final_norm)
         return {
-            "encoder_out": [x.transpose(0, 1)],
+            "encoder_out": [x.transpose(0, 1)],  # (S, B, C)
             "encoder_padding_mask": [padding] if padded else [],
             "encoder_embedding": [],
             "encoder_states": states,
@@ -55,7 +76,10 @@ class DeepNetEncoder(FairseqEncoder):
         }
 
     def reorder_encoder_out(self, encoder_out: EncoderOut, new_order: Tensor) -> EncoderOut:
-        """Return encoder_out with sentence new_order[i] at place i: for beams, and for sentences that finish early."""
+        """Return encoder_out with sentence new_order[i] in row i.
+
+        fairseq's search calls it to repeat sentences for the beam and to drop finished ones.
+        """
         batch_dim = {"encoder_padding_mask": 0}
         return {
             name: [t.index_select(batch_dim.get(name, 1), new_order) for t in tensors]
@@ -63,5 +87,5 @@ class DeepNetEncoder(FairseqEncoder):
         }
 
     def max_positions(self) -> int:
-        """Return the longest source, in tokens."""
+        """Return the maximum source length in tokens."""
         return self.max_source_positions

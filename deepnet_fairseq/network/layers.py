@@ -1,6 +1,6 @@
 """One encoder layer, one decoder layer, and a stack of either."""
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Iterator, List, Optional, Tuple, Type
 
 from fairseq import utils
 from fairseq.modules import FairseqDropout, LayerDropModuleList
@@ -8,13 +8,22 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from deepnet_fairseq.network.attention import CrossAttention, IncrementalState, SelfAttention
+from deepnet_fairseq.network.residual import Residual, Stream
 
-# Makes the residual connection of one sub-layer; the model binds scheme, width, dropout and scaling.
-ResidualFactory = Callable[[], nn.Module]
+# Makes the residual of one sub-layer: residual(ends_layer). The model binds the other arguments.
+ResidualFactory = Callable[[bool], Residual]
 
 
 class FeedForward(nn.Module):
-    """fc2(activation(fc1(x))) on [B x T x C], with inner_norm a LayerNorm before fc2 (Sub-LN)."""
+    """fc2(activation(fc1(x))).
+
+    Args:
+        embed_dim: C.
+        ffn_embed_dim: Width between fc1 and fc2.
+        activation_fn: fairseq's name of the activation.
+        dropout: Probability, applied after the activation.
+        inner_norm: A LayerNorm before fc2, or None.
+    """
 
     def __init__(
         self,
@@ -22,44 +31,57 @@ class FeedForward(nn.Module):
         ffn_embed_dim: int,
         activation_fn: str,
         dropout: float,
-        inner_norm: bool = False,
+        inner_norm: Optional[nn.Module] = None,
     ) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dim, ffn_embed_dim)
-        self.inner_norm = nn.LayerNorm(ffn_embed_dim) if inner_norm else None
+        self.inner_norm = inner_norm
         self.fc2 = nn.Linear(ffn_embed_dim, embed_dim)
         self.activation_name = activation_fn
         self.activation = utils.get_activation_fn(activation_fn)
         self.dropout = FairseqDropout(dropout, module_name=type(self).__name__)
 
+    @property
+    def last_projection(self) -> nn.Linear:
+        """The projection that ends the sub-layer."""
+        return self.fc2
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.dropout(self.activation(self.fc1(x)))
+        """Return [B x T x C] for x [B x T x C]."""
+        x = self.dropout(self.activation(self.fc1(x)))  # (B, T, ffn_embed_dim)
         return self.fc2(x if self.inner_norm is None else self.inner_norm(x))
 
     def extra_repr(self) -> str:
+        """Return the activation, for `print(model)`."""
         return f"activation={self.activation_name}"
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward, each behind its residual connection."""
+    """Self-attention, then feed-forward, each with its residual connection."""
 
     def __init__(
         self, self_attn: SelfAttention, ffn: FeedForward, residual: ResidualFactory
     ) -> None:
         super().__init__()
         self.self_attn = self_attn
-        self.self_attn_residual = residual()
+        self.self_attn_residual = residual(False)
         self.ffn = ffn
-        self.ffn_residual = residual()
+        self.ffn_residual = residual(True)
 
-    def forward(self, x: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """Return the stream [B x S x C]; mask as in `attention`."""
-        x = self.self_attn_residual(x, lambda x: self.self_attn(x, mask))
-        return self.ffn_residual(x, self.ffn)
+    def sub_layers(self) -> Iterator[Tuple[nn.Module, Residual]]:
+        """Yield each sub-layer and its residual, in the order in which they run."""
+        yield self.self_attn, self.self_attn_residual
+        yield self.ffn, self.ffn_residual
+
+    def forward(self, stream: Stream, mask: Optional[Tensor]) -> Stream:
+        """Return the stream after this layer; mask as in `attention`."""
+        stream = stream._replace(layer_input=stream.x)
+        stream = self.self_attn_residual(stream, lambda x: self.self_attn(x, mask))
+        return self.ffn_residual(stream, self.ffn)
 
 
 class DecoderLayer(nn.Module):
-    """Masked self-attention, cross-attention, then feed-forward, each behind its residual connection."""
+    """Causal self-attention, cross-attention, then feed-forward, each with its residual."""
 
     def __init__(
         self,
@@ -70,47 +92,65 @@ class DecoderLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.self_attn = self_attn
-        self.self_attn_residual = residual()
+        self.self_attn_residual = residual(False)
         self.encoder_attn = encoder_attn
-        self.encoder_attn_residual = residual()
+        self.encoder_attn_residual = residual(False)
         self.ffn = ffn
-        self.ffn_residual = residual()
+        self.ffn_residual = residual(True)
+
+    def sub_layers(self) -> Iterator[Tuple[nn.Module, Residual]]:
+        """Yield each sub-layer and its residual, in the order in which they run."""
+        yield self.self_attn, self.self_attn_residual
+        yield self.encoder_attn, self.encoder_attn_residual
+        yield self.ffn, self.ffn_residual
 
     def forward(
         self,
-        x: Tensor,
+        stream: Stream,
         memory: Tensor,
         self_mask: Optional[Tensor],
         memory_mask: Optional[Tensor],
         incremental_state: Optional[IncrementalState] = None,
         alignment: Optional[List[Tensor]] = None,
-    ) -> Tensor:
-        """Return the stream [B x T x C].
+    ) -> Stream:
+        """Return the stream after this layer.
 
-        self_mask None means plain causal attention over x (or, with incremental_state, over everything cached so far). A list given
-        as alignment receives the cross-attention weights [B x T x S].
+        Args:
+            stream: The stream before it.
+            memory: The encoder's output [B x S x C_encoder].
+            self_mask: As in `attention`. None means causal attention over x or, with
+                incremental_state, attention over all positions cached so far.
+            memory_mask: As in `attention`.
+            incremental_state: fairseq's cache for step-by-step decoding.
+            alignment: A list to which the cross-attention weights [B x T x S] are appended.
         """
         is_causal = self_mask is None and incremental_state is None
-        x = self.self_attn_residual(
-            x, lambda x: self.self_attn(x, self_mask, is_causal, incremental_state)
-        )
+
+        def attend_to_prefix(x: Tensor) -> Tensor:
+            return self.self_attn(x, self_mask, is_causal, incremental_state)
 
         def attend_to_encoder(x: Tensor) -> Tensor:
             if alignment is not None:
-                alignment.append(
-                    self.encoder_attn.weights(x, memory, memory_mask, incremental_state)
-                )
+                weights = self.encoder_attn.weights(x, memory, memory_mask, incremental_state)
+                alignment.append(weights)
             return self.encoder_attn(x, memory, memory_mask, incremental_state)
 
-        x = self.encoder_attn_residual(x, attend_to_encoder)
-        return self.ffn_residual(x, self.ffn)
+        stream = stream._replace(layer_input=stream.x)
+        stream = self.self_attn_residual(stream, attend_to_prefix)
+        stream = self.encoder_attn_residual(stream, attend_to_encoder)
+        return self.ffn_residual(stream, self.ffn)
 
 
 class LayerStack(nn.Module):
-    """Layers one after the other, with LayerDrop (Fan et al. 2020) and activation checkpointing in training.
+    """The layers of one side and what belongs to all of them; encoder and decoder run them.
 
-    Args: layers: the modules; layerdrop: probability of leaving a layer out in training; checkpoint_activations: keep only each
-    layer's input in training and compute the rest again in the backward pass; final_norm: a LayerNorm for the end, or None.
+    Args:
+        layers: Encoder or decoder layers.
+        layerdrop: Probability of skipping a layer in training (LayerDrop, Fan et al. 2020).
+        checkpoint_activations: Keep only each layer's input in training; the backward pass
+            recomputes the rest.
+        scheme: The residual scheme, which begins and ends the stream.
+        final_norm: The scheme's LayerNorm for the end, or None.
     """
 
     def __init__(
@@ -118,29 +158,21 @@ class LayerStack(nn.Module):
         layers: List[nn.Module],
         layerdrop: float,
         checkpoint_activations: bool,
+        scheme: Type[Residual],
         final_norm: Optional[nn.Module],
     ) -> None:
         super().__init__()
-        self.layers = (
-            LayerDropModuleList(layerdrop, layers) if layerdrop > 0 else nn.ModuleList(layers)
-        )
+        if layerdrop > 0:
+            # draws anew on each iteration
+            self.layers: nn.ModuleList = LayerDropModuleList(layerdrop, layers)
+        else:
+            self.layers = nn.ModuleList(layers)
         self.checkpoint_activations = checkpoint_activations
+        self.scheme = scheme
         self.final_norm = final_norm
 
-    def forward(
-        self, x: Tensor, *context: Any, hiddens: Optional[List[Tensor]] = None, **last_layer: Any
-    ) -> Tensor:
-        """Return the stream [B x T x C] after every layer called as layer(x, *context); the last one also gets **last_layer.
-
-        A list given as hiddens receives the stream [T x B x C] after each layer.
-        """
-        layers = list(self.layers)  # LayerDrop draws anew on every iteration
-        for i, layer in enumerate(layers):
-            extra = last_layer if i == len(layers) - 1 else {}
-            if self.checkpoint_activations and self.training:
-                x = checkpoint(layer, x, *context, use_reentrant=False, **extra)
-            else:
-                x = layer(x, *context, **extra)
-            if hiddens is not None:
-                hiddens.append(x.transpose(0, 1))
-        return x if self.final_norm is None else self.final_norm(x)
+    def run(self, layer: nn.Module, stream: Stream, *context: Any) -> Stream:
+        """Return layer(stream, *context), checkpointed in training if the option is on."""
+        if self.checkpoint_activations and self.training:
+            return checkpoint(layer, stream, *context, use_reentrant=False)
+        return layer(stream, *context)

@@ -1,18 +1,23 @@
-"""How a sub-layer's output joins the residual stream: DeepNorm and its rivals, one class each.
+"""How a sub-layer's output joins the residual stream: Post-LN, DeepNorm and Pre-LN.
 
-Each is a module that owns the LayerNorm and the dropout of one sub-layer and is called as ``residual(x, f)`` with x [B x T x C]
-and f the sub-layer, a function of x. `print(model)` shows which one stands where, with its alpha. What a scheme asks of the rest of the
-model, its class says: constants of the stack, initial gains of each layer, further LayerNorms, options of its own, a profiling pass.
+A residual scheme is a class. Each sub-layer (self-attention, cross-attention, feed-forward) has an
+instance of it, which owns the sub-layer's dropout and LayerNorm; `print(model)` shows them. Most
+schemes are one formula, `connect`. What else a scheme asks of the model, its methods say: constants
+and initial gains (`scaling`, `gains`), further LayerNorms, and what growing the model has to do.
+
+The rivals that DeepNorm is compared with are in rivals.py and admin.py, the registry in schemes.py.
 """
 
-from typing import Callable, Dict, NamedTuple, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Tuple
 
 import torch
 from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
-from deepnet_fairseq.network import scaling as constants
-from deepnet_fairseq.network.scaling import UNSCALED, Scaling
+from deepnet_fairseq.network.scaling import UNSCALED, Scaling, encoder_decoder
+
+if TYPE_CHECKING:  # the config lists the schemes, so it imports this module
+    from deepnet_fairseq.network.config import DeepNetConfig
 
 SubLayer = Callable[[Tensor], Tensor]
 
@@ -24,215 +29,168 @@ class Gains(NamedTuple):
     query_key: float = 1.0
 
 
-class Residual(nn.Module):
-    """What all residual connections share.
+class Stream(NamedTuple):
+    """The residual stream between two sub-layers.
 
-    Args: embed_dim: C; dropout: probability, applied to f(x) before the sum; scaling: (alpha, beta) of the stack; own: the values of
-    `options`.
+    Args:
+        x: What the next sub-layer reads [B x T x C].
+        layer_input: x at the input of the current layer [B x T x C].
+        second: The second stream of a scheme that has two [B x T x C].
     """
 
-    # Whether the scheme leaves the stream un-normalised, so that the stack ends with a LayerNorm of its own.
-    needs_final_norm = False
-    # Whether the LayerNorm stands behind the sum, and so changes even a stream to which nothing is added.
-    normalizes_sum = False
-    # Whether a new sub-layer adds nothing to the stream, whatever its weights.
-    starts_silent = False
-    # Whether the sub-layer itself is normalised before its last projection.
-    normalizes_inside = False
-    # Whether (alpha, beta) are DeepNorm's, of which there are two versions; see scaling.ENCODER_GAINS.
-    uses_depth_scaling = False
-    # Whether the first training batch must be profiled; see profiling.py.
-    needs_profile = False
-    # Options of DeepNetConfig that `build` takes.
-    options: Tuple[str, ...] = ()
+    x: Tensor
+    layer_input: Optional[Tensor] = None
+    second: Optional[Tensor] = None
 
-    def __init__(self, embed_dim: int, dropout: float, scaling: Scaling, **own: int) -> None:
+
+class Residual(nn.Module):
+    """Base class of the residual schemes.
+
+    Args:
+        config: The model's options.
+        embed_dim: Width C of the stream.
+        scaling: Constants (alpha, beta) of the stack.
+        ends_layer: Whether the sub-layer is the last one of its layer.
+    """
+
+    def __init__(
+        self, config: "DeepNetConfig", embed_dim: int, scaling: Scaling, ends_layer: bool
+    ) -> None:
         super().__init__()
-        self.dropout = FairseqDropout(
-            dropout, module_name=type(self).__name__
-        )  # obeys --retain-dropout
-        self.build(embed_dim, scaling, **own)
+        self.ends_layer = ends_layer
+        # obeys --retain-dropout
+        self.dropout = FairseqDropout(config.dropout, module_name=type(self).__name__)
 
-    def build(self, embed_dim: int, scaling: Scaling) -> None:
-        """Make what the scheme needs beside the dropout."""
-        self.layer_norm = nn.LayerNorm(embed_dim)
+    def forward(self, stream: Stream, sub_layer: SubLayer) -> Stream:
+        """Return the stream after the sub-layer; override it to read more of the stream than x."""
+        return stream._replace(x=self.connect(stream.x, sub_layer))
+
+    def connect(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        """Return x [B x T x C] after the sub-layer f, a function of x."""
+        raise NotImplementedError(f"{type(self).__name__} defines no residual connection")
 
     @classmethod
-    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
-        """The constants of the encoder and of the decoder in a model of N encoder and M decoder layers."""
+    def scaling(cls, config: "DeepNetConfig") -> Tuple[Scaling, Scaling]:
+        """Return the constants of the encoder and of the decoder."""
         return UNSCALED, UNSCALED
 
     @classmethod
     def gains(cls, layer: int, scaling: Scaling) -> Gains:
-        """The initial gains of a stack's layer, counted from 1 at the input."""
+        """Return the initial gains of a layer, counted from 1 at the input of its stack."""
         return Gains(scaling.beta)
 
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
-        """Return the stream [B x T x C] after the sub-layer."""
-        raise TypeError(
-            f"{type(self).__name__} defines no residual connection: use one of {', '.join(RESIDUALS)}"
-        )
+    @classmethod
+    def begin(cls, x: Tensor) -> Stream:
+        """Return the stream at the input of a stack, for embeddings x [B x T x C]."""
+        return Stream(x)
+
+    @classmethod
+    def end(cls, stream: Stream, final_norm: Optional[nn.Module]) -> Tensor:
+        """Return the output of a stack [B x T x C]."""
+        return stream.x if final_norm is None else final_norm(stream.x)
+
+    @classmethod
+    def build_final_norm(cls, embed_dim: int) -> Optional[nn.Module]:
+        """Return the LayerNorm at the end of a stack, or None if the scheme has none."""
+        return None
+
+    @classmethod
+    def build_inner_norm(cls, dim: int) -> Optional[nn.Module]:
+        """Return the LayerNorm before a sub-layer's last projection, or None if there is none."""
+        return None
+
+    # A pass over the first training batch, which sets what the scheme measures; see admin.py.
+    # Called with the model, src_tokens [B x S], src_lengths [B] and prev_output_tokens [B x T].
+    profile_batch_: Optional[Callable[..., None]] = None
+
+    @classmethod
+    def check_growth(cls, config: "DeepNetConfig") -> None:
+        """Raise UserError for options with which a trained model cannot grow; see growth.py."""
+
+    def grow_(self, trained: "Residual", projection: nn.Linear) -> None:
+        """Keep trained's function in a deeper model.
+
+        Args:
+            trained: The shallower model's residual; self already has its state.
+            projection: The last projection of self's sub-layer; it has the trained weights.
+        """
+
+    def insert_(self, previous: "Residual", projection: nn.Linear) -> None:
+        """Become an identity that learns from the first update.
+
+        Args:
+            previous: The residual before this new one in the stack.
+            projection: The last projection of self's sub-layer.
+        """
+        nn.init.zeros_(projection.weight)
+        nn.init.zeros_(projection.bias)
 
 
 class PostNorm(Residual):
-    """LN(x + f(x)): the original Transformer (Vaswani et al. 2017)."""
+    """LN(x + f(x)): Post-LN, the original Transformer (Vaswani et al. 2017)."""
 
-    normalizes_sum = True
+    def __init__(
+        self, config: "DeepNetConfig", embed_dim: int, scaling: Scaling, ends_layer: bool
+    ) -> None:
+        super().__init__(config, embed_dim, scaling, ends_layer)
+        self.layer_norm = nn.LayerNorm(embed_dim)
 
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+    def connect(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        """Return LN(x + f(x))."""
         return self.layer_norm(x + self.dropout(sub_layer(x)))
 
+    def insert_(self, previous: "PostNorm", projection: nn.Linear) -> None:
+        """Take over previous's LayerNorm: a normalized stream needs no second weight and bias."""
+        super().insert_(previous, projection)
+        self.layer_norm.load_state_dict(previous.layer_norm.state_dict())
+        previous.layer_norm.reset_parameters()
 
-class DeepNorm(Residual):
-    """LN(alpha * x + f(x)): DeepNet (Wang et al. 2022), Figure 2."""
 
-    normalizes_sum = True
-    uses_depth_scaling = True
+class DeepNorm(PostNorm):
+    """LN(alpha * x + f(x)): DeepNet (Wang et al. 2022, arXiv 2203.00555), Figure 2."""
 
-    def build(self, embed_dim: int, scaling: Scaling) -> None:
-        super().build(embed_dim, scaling)
+    def __init__(
+        self, config: "DeepNetConfig", embed_dim: int, scaling: Scaling, ends_layer: bool
+    ) -> None:
+        super().__init__(config, embed_dim, scaling, ends_layer)
         self.alpha = scaling.alpha
 
-    @classmethod
-    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
-        return constants.encoder_decoder(N, M, encoder_gain)
-
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+    def connect(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        """Return LN(alpha * x + f(x))."""
         # one kernel for the product and the sum
         return self.layer_norm(torch.add(self.dropout(sub_layer(x)), x, alpha=self.alpha))
 
+    @classmethod
+    def scaling(cls, config: "DeepNetConfig") -> Tuple[Scaling, Scaling]:
+        """Return alpha and beta of Section 3's table, for N encoder and M decoder layers."""
+        N, M = config.encoder.layers, config.decoder.layers
+        return encoder_decoder(N, M, config.deepnorm_encoder_gain)
+
+    def grow_(self, trained: "DeepNorm", projection: nn.Linear) -> None:
+        """Scale f as alpha has grown: LN ignores a factor common to alpha * x and f(x)."""
+        ratio = self.alpha / trained.alpha
+        projection.weight.mul_(ratio)
+        projection.bias.mul_(ratio)
+
     def extra_repr(self) -> str:
+        """Return alpha, for `print(model)`."""
         return f"alpha={self.alpha:.4f}"
 
 
 class PreNorm(Residual):
-    """x + f(LN(x)): Pre-LN (Wang et al. 2019; Xiong et al. 2020); the stack ends with a LayerNorm."""
+    """x + f(LN(x)): Pre-LN (Wang et al. 2019; Xiong et al. 2020), with a LayerNorm at the end."""
 
-    needs_final_norm = True
+    def __init__(
+        self, config: "DeepNetConfig", embed_dim: int, scaling: Scaling, ends_layer: bool
+    ) -> None:
+        super().__init__(config, embed_dim, scaling, ends_layer)
+        self.layer_norm = nn.LayerNorm(embed_dim)
 
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+    def connect(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
+        """Return x + f(LN(x))."""
         return x + self.dropout(sub_layer(self.layer_norm(x)))
 
-
-class SubNorm(PreNorm):
-    """x + f(LN(x)) with another LayerNorm inside f, before its last projection: Sub-LN of Magneto (Wang et al. 2022, arXiv 2210.06423).
-
-    The initial gain of feed-forward, value and output projections grows with the logarithm of the depth.
-    """
-
-    normalizes_inside = True
-
     @classmethod
-    def scaling(cls, N: int, M: int, encoder_gain: str) -> Tuple[Scaling, Scaling]:
-        return constants.sub_ln(N, M)
-
-
-class DepthScaledInit(PostNorm):
-    """LN(x + f(x)) with all weights of layer l smaller by 1/√l: DS-Init (Zhang et al. 2019, arXiv 1908.11365, section 4).
-
-    The original draws from a uniform distribution and has a factor α, 1 in its experiments; this one is Xavier-normal with the same
-    variance. Its layers count from 1 in encoder and decoder alike.
-    """
-
-    @classmethod
-    def gains(cls, layer: int, scaling: Scaling) -> Gains:
-        return Gains(layer**-0.5, layer**-0.5)
-
-
-class ReZero(Residual):
-    """x + g · f(x), where g is learnt and zero at the start: ReZero (Bachlechner et al. 2020, arXiv 2003.04887). There is no LayerNorm."""
-
-    starts_silent = True
-
-    def build(self, embed_dim: int, scaling: Scaling) -> None:
-        self.gain = nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
-        return x + self.gain * self.dropout(sub_layer(x))
-
-
-class BranchNorm(Residual):
-    """LN(x + a · f(x)), where a grows from 0 to 1 over the first T updates: BranchNorm (Liu et al. 2023, arXiv 2305.02790).
-
-    The formula, a = min(1, t/T), and T = 4000 are NOT verified against the paper. Secondary sources say only that the branch is rescaled
-    in the course of the training, that Post-LN stands at its end, and that T is called the maximum norm step. Here t is 1 in the first
-    update, so that f learns from the start. Weights are drawn with gain 1; the paper's initialisation is not known here.
-    """
-
-    normalizes_sum = True
-    options = ("branchnorm_updates",)
-    branch_weight: Tensor
-
-    def build(self, embed_dim: int, scaling: Scaling, branchnorm_updates: int) -> None:
-        super().build(embed_dim, scaling)
-        self.updates = branchnorm_updates
-        # In the checkpoint, so that a model saved on the way evaluates as it was trained. A float, rounded as the weights are in half
-        # precision: fairseq's --store-ema fails on integers.
-        self.register_buffer("branch_weight", torch.zeros(()))
-        self.set_num_updates(0)
-
-    def set_num_updates(self, num_updates: int) -> None:
-        """Take note of the number of finished updates; fairseq calls it before every forward in training."""
-        self.branch_weight.fill_(min(1.0, (num_updates + 1) / self.updates))
-
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
-        return self.layer_norm(x + self.branch_weight * self.dropout(sub_layer(x)))
-
-    def extra_repr(self) -> str:
-        return f"updates={self.updates}"
-
-
-class Profile:
-    """What the sub-layers of one stack hand on to each other in the profiling pass.
-
-    Args: real: [B x T], False at padding, which is not counted.
-    """
-
-    def __init__(self, real: Tensor) -> None:
-        self.real = real
-        self.deviation = torch.ones((), device=real.device)  # of the stream, before LayerNorm
-
-    def add(self, *summands: Tensor) -> None:
-        """Note the deviation of a sum of independent summands [B x T x C]."""
-        self.deviation = sum(x[self.real].float().var(correction=0) for x in summands).sqrt()
-
-
-class Admin(Residual):
-    """LN(ω ⊙ x + f(x)), where ω [C] is measured on the first training batch, then learnt: Admin (Liu et al. 2020, arXiv 2004.08249).
-
-    In the paper ω_i = √(Σ_{j<i} Var[f_j]). This follows the released code (Transformer-Clinic): in each stack ω_1 = 1 and
-    ω_{i+1} = √(Var[ω_i x_i] + Var[f_i]), which adds the variance of the embedding; x_i is made with the earlier ω in force. Unlike
-    there, dropout is off and padding is not counted, and weights are Xavier-normal. The measured value is a buffer and what is learnt
-    is a factor to it, 1 at the start: fairseq's half-precision optimizers copy the parameters before the first batch. Adam's steps
-    on ω are thus proportional to the measured value.
-    """
-
-    normalizes_sum = True
-    needs_profile = True
-    profile: Optional[Profile] = None  # present in the profiling pass alone
-    profiled_shortcut: Tensor
-
-    def build(self, embed_dim: int, scaling: Scaling) -> None:
-        super().build(embed_dim, scaling)
-        self.register_buffer("profiled_shortcut", torch.ones(()))
-        self.shortcut = nn.Parameter(torch.ones(embed_dim))
-
-    def forward(self, x: Tensor, sub_layer: SubLayer) -> Tensor:
-        if self.profile is not None:
-            self.profiled_shortcut.copy_(self.profile.deviation)
-        shortcut, branch = self.profiled_shortcut * self.shortcut * x, self.dropout(sub_layer(x))
-        if self.profile is not None:
-            self.profile.add(shortcut, branch)
-        return self.layer_norm(shortcut + branch)
-
-
-RESIDUALS: Dict[str, Type[Residual]] = {
-    "deepnorm": DeepNorm,
-    "post-ln": PostNorm,
-    "pre-ln": PreNorm,
-    "sub-ln": SubNorm,
-    "ds-init": DepthScaledInit,
-    "rezero": ReZero,
-    "branchnorm": BranchNorm,
-    "admin": Admin,
-}
+    def build_final_norm(cls, embed_dim: int) -> nn.Module:
+        """Return a LayerNorm: the stream itself is not normalized."""
+        return nn.LayerNorm(embed_dim)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from deepnet_fairseq.network.growth import grow_, last_projections
 from deepnet_fairseq.network.model import DeepNetTransformer
-from deepnet_fairseq.network.residual import RESIDUALS, ReZero
+from deepnet_fairseq.network.rivals import ReZero
+from deepnet_fairseq.network.schemes import RESIDUALS
 
-FP64 = 1e-13  # logits, absolute, in double precision with nothing added in LayerNorm's denominator; 3e-15 when measured
-EPS = (
-    5e-5  # logits of size 1, in single precision with LayerNorm's eps of 1e-5; 1.3e-5 when measured
-)
+# Absolute, in logits of size 1: in double precision with nothing added in LayerNorm's denominator
+# (3e-15 when measured), and in single precision with LayerNorm's eps of 1e-5 (1.3e-5).
+FP64 = 1e-13
+EPS = 5e-5
 Batch = Callable[..., Dict[str, Tensor]]
 DEPTHS = {
     "both sides": (6, 4),
@@ -24,7 +25,7 @@ DEPTHS = {
     "neither": (3, 2),
 }  # from 3-2
 AT_THE_END = {"branchnorm": {"branchnorm_updates": 1}}  # of its schedule
-BEFORE_THE_SUM = [name for name, scheme in RESIDUALS.items() if not scheme.normalizes_sum]
+BEFORE_THE_SUM = ["pre-ln", "sub-ln", "rezero"]
 
 
 def trained(**options: Any) -> DeepNetTransformer:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.model import DeepNetTransformer
-from deepnet_fairseq.network.residual import RESIDUALS
+from deepnet_fairseq.network.schemes import RESIDUALS
 
 FP32 = 1e-5  # logits, absolute
 Build = Callable[..., DeepNetTransformer]

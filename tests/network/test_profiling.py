@@ -1,4 +1,4 @@
-"""Admin's profile against variances measured by hooks, and when it is made: once, in training, the same on every rank."""
+"""Admin's profile against variances measured by hooks; it is made once, for all ranks."""
 
 from itertools import pairwise
 from typing import Any, Callable, Dict, List, NamedTuple
@@ -9,7 +9,7 @@ from support.tiny_models import make_model
 from torch import Tensor, distributed, nn
 
 from deepnet_fairseq.network.model import DeepNetTransformer
-from deepnet_fairseq.network.residual import Admin
+from deepnet_fairseq.network.admin import Admin
 
 WIDE = dict(
     encoder_embed_dim=96,
@@ -47,7 +47,7 @@ def measure(
     for admin in admins(half):
         handles += [
             admin.register_forward_pre_hook(
-                lambda admin, args: found.append({"omega": admin.profiled_shortcut, "x": args[0]})
+                lambda admin, args: found.append({"omega": admin.profiled_shortcut, "x": args[0].x})
             ),
             admin.dropout.register_forward_hook(lambda _, args, out: found[-1].update(branch=out)),
             admin.layer_norm.register_forward_pre_hook(

@@ -5,6 +5,7 @@ from typing import Any, List
 
 import pytest
 import torch
+from support.vectors import decode, encode
 from torch import Tensor, nn
 
 from deepnet_fairseq.network import scaling
@@ -12,7 +13,7 @@ from deepnet_fairseq.network.attention import Attention
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.layers import FeedForward
 from deepnet_fairseq.network.model import build_stacks
-from deepnet_fairseq.network.residual import BranchNorm
+from deepnet_fairseq.network.rivals import BranchNorm
 
 N, M, C, FFN = 5, 3, 96, 160
 
@@ -34,8 +35,8 @@ def stacks(scheme: str, **options: Any) -> Any:
 def test_rezero_is_the_identity_at_the_start_and_only_its_gains_move_first() -> None:
     encoder, decoder = stacks("rezero")
     x, memory = torch.randn(2, 7, C), torch.randn(2, 6, C)
-    assert torch.equal(encoder(x, None), x)
-    out = decoder(x, memory, None, None)
+    assert torch.equal(encode(encoder, x), x)
+    out = decode(decoder, x, memory)
     assert torch.equal(out, x)
     out.square().sum().backward()
     for name, parameter in decoder.named_parameters():
@@ -62,7 +63,7 @@ def test_sub_ln_normalises_before_the_last_projection_of_every_sub_layer() -> No
         if isinstance(module, (Attention, FeedForward)):
             last = module.out_proj if isinstance(module, Attention) else module.fc2
             last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    decoder(torch.randn(2, 7, C), encoder(torch.randn(2, 6, C), None), None, None)
+    decode(decoder, torch.randn(2, 7, C), encode(encoder, torch.randn(2, 6, C)))
     assert len(seen) == 2 * N + 3 * M
     for x in seen:
         torch.testing.assert_close(x.mean(-1), torch.zeros(x.shape[:-1]), atol=1e-5, rtol=0)
@@ -96,7 +97,7 @@ def test_ds_init_is_post_ln_but_for_its_weights() -> None:
     (plain, _), (scaled, _) = stacks("post-ln"), stacks("ds-init")
     scaled.load_state_dict(plain.state_dict())
     x = torch.randn(2, 7, C)
-    assert torch.equal(scaled(x, None), plain(x, None))
+    assert torch.equal(encode(scaled, x), encode(plain, x))
 
 
 def test_branchnorm_grows_linearly_to_post_ln() -> None:
@@ -109,13 +110,13 @@ def test_branchnorm_grows_linearly_to_post_ln() -> None:
         for residual in residuals:
             residual.set_num_updates(finished)
             assert residual.branch_weight.item() == expected
-        assert torch.equal(encoder(x, None), plain(x, None)) == (expected == 1.0)
+        assert torch.equal(encode(encoder, x), encode(plain, x)) == (expected == 1.0)
 
 
 def test_branchnorm_is_almost_layer_norm_at_the_start_and_its_branches_learn() -> None:
     encoder, _ = stacks("branchnorm")
     x = torch.randn(2, 7, C)
-    out = encoder(x, None)
+    out = encode(encoder, x)
     torch.testing.assert_close(
         out, nn.functional.layer_norm(x, (C,)), atol=2 * N * 2 / 4000, rtol=0
     )
@@ -135,11 +136,11 @@ def test_a_branchnorm_checkpoint_evaluates_as_it_was_trained() -> None:
             module.set_num_updates(3)
     loaded.load_state_dict(trained.state_dict())
     x = torch.randn(2, 7, C)
-    assert torch.equal(loaded(x, None), trained.float()(x, None))
+    assert torch.equal(encode(loaded, x), encode(trained.float(), x))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("scheme", ["branchnorm", "admin"])
 def test_buffers_keep_half_precision(scheme: str, dtype: torch.dtype) -> None:
     encoder, _ = stacks(scheme)
-    assert encoder.to(dtype)(torch.randn(2, 7, C, dtype=dtype), None).dtype == dtype
+    assert encode(encoder.to(dtype), torch.randn(2, 7, C, dtype=dtype)).dtype == dtype

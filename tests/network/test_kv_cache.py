@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepnet_fairseq.network import cache
+from deepnet_fairseq.network import kv_cache
 
 HEADS, WIDTH = 2, 3
 
@@ -34,37 +34,37 @@ def test_every_step_holds_what_joining_and_copying_would_hold(
     orders: List[Tensor], dtype: torch.dtype
 ) -> None:
     torch.manual_seed(3)
-    state: Optional[cache.State] = None
+    state: Optional[kv_cache.State] = None
     expected: Optional[List[Tensor]] = None
     rows = 12
     for order in orders:
         new = [torch.randn(rows, HEADS, 1, WIDTH).to(dtype) for _ in range(2)]
-        state = cache.append(state, *new)
+        state = kv_cache.append(state, *new)
         expected = (
             new
             if expected is None
             else [torch.cat(pair, dim=2) for pair in zip(expected, new, strict=True)]
         )
         check(state, expected)
-        state = cache.reorder(state, order)
+        state = kv_cache.reorder(state, order)
         expected = [tensor.index_select(0, order) for tensor in expected]
         check(state, expected)
         rows = len(order)
-    assert state["prev_key"].size(2) == len(orders) > cache.FIRST_ROOM
+    assert state["prev_key"].size(2) == len(orders) > kv_cache.INITIAL_CAPACITY
 
 
-def check(state: cache.State, expected: List[Tensor]) -> None:
+def check(state: kv_cache.State, expected: List[Tensor]) -> None:
     assert torch.equal(state["prev_key"], expected[0]) and torch.equal(
         state["prev_value"], expected[1]
     )
 
 
-def test_the_room_grows_in_strides() -> None:
-    state: Optional[cache.State] = None
-    rooms = set()
+def test_the_capacity_grows_in_strides() -> None:
+    state: Optional[kv_cache.State] = None
+    capacities = set()
     for _ in range(200):
-        state = cache.append(
+        state = kv_cache.append(
             state, torch.zeros(1, HEADS, 1, WIDTH), torch.zeros(1, HEADS, 1, WIDTH)
         )
-        rooms.add(state["key_room"].size(2))
-    assert len(rooms) < 10 and max(rooms) < 200 * cache.GROWTH * 1.1
+        capacities.add(state["key_buffer"].size(2))
+    assert len(capacities) < 10 and max(capacities) < 200 * kv_cache.GROWTH * 1.1
