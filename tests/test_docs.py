@@ -20,7 +20,7 @@ from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.corpora import CORPORA
 from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.network.architectures import ARCHITECTURES
-from deepnet_fairseq.network.config import RESIDUALS
+from deepnet_fairseq.network.schemes import RESIDUALS
 from deepnet_fairseq.training.diagnostics import measurements
 from experiments import stability
 
