@@ -22,7 +22,7 @@ from deepnet_fairseq.checkpoints import average_newest
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.evaluation.decode.decode import decode_all
-from deepnet_fairseq.evaluation.decode.direction import Direction
+from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file
 from deepnet_fairseq.evaluation.decode.workers import choose_devices
 from deepnet_fairseq.io import count_lines, read_lines
@@ -114,7 +114,7 @@ class Workload:
     @cached_property
     def lines(self) -> int:
         return sum(
-            count_lines(direction.sources(self.recipe.corpus_dir)) for direction in self.directions
+            count_lines(direction.source_file(self.recipe.corpus_dir)) for direction in self.directions
         )
 
     @cached_property
@@ -168,7 +168,7 @@ class Workload:
             }
             ours, sources = (
                 read_lines(hypothesis_file(direction, folder / "0")),
-                read_lines(direction.sources(self.recipe.corpus_dir)),
+                read_lines(direction.source_file(self.recipe.corpus_dir)),
             )
             pairs = enumerate(zip(ours, sources, strict=True))
             # An empty source has an empty translation here; fairseq-generate translates its lone </s>.

@@ -1,11 +1,11 @@
-"""The mean of a run's newest checkpoints: a smoother model than any of them.
+"""Read fairseq checkpoints, and average a run's newest ones: a smoother model than any of them.
 
-fairseq's own scripts/average_checkpoints.py is not in its wheel. Files are mapped into memory, not read, so that of each checkpoint only
-the weights are touched, one tensor at a time, and not the optimizer's state, which is twice as large.
+fairseq's own scripts/average_checkpoints.py is not in its wheel. Files are memory-mapped, so that
+only the weights are read, one tensor at a time, and not the optimizer's state, which is twice as
+large.
 """
 
 import logging
-import os
 import pickle
 import re
 from pathlib import Path
@@ -15,23 +15,27 @@ import torch
 from fairseq.safe_loading import allow_list, load_allowed
 
 from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.io import atomic
 
 logger = logging.getLogger(__name__)
 
-# checkpoint7.pt at the end of an epoch, checkpoint_7_12000.pt between, checkpoint_last.pt: the names that fairseq-train gives.
+# The names that fairseq-train gives: checkpoint7.pt at the end of an epoch, checkpoint_7_12000.pt
+# during one, checkpoint_last.pt.
 IN_ORDER = re.compile(r"checkpoint(\d+|_\d+_\d+|_last)\.pt")
 BEST = "checkpoint_best.pt"
 RECORD = "averaged_from"
 
 
 def average_newest(directory: Path, count: int) -> Path:
-    """Average the count newest checkpoints of a run, or as many as there are, and return the file, which lies beside them.
+    """Average the `count` newest checkpoints of a run, or fewer, and return the file beside them.
 
-    Of copies with the same number of updates one is taken. checkpoint_best.pt, which may be much older than the others, is left out
-    unless it is all there is. With a count of 1 the result holds the newest checkpoint's own weights, and stays as it is while training
-    goes on. A result that is there already and was made from these very files is kept.
+    Copies with the same number of updates count once. checkpoint_best.pt, which may be much older
+    than the others, is left out unless it is the only one. If `count` is 1, the result has the
+    weights of the newest checkpoint, and does not change while training continues. A result that
+    was made from the same files before is kept.
 
-    Raises EvaluationError if there is no checkpoint, or `average` refuses them.
+    Raises:
+        EvaluationError: there is no checkpoint, or `average` rejects them.
     """
     newest = find_newest(directory, count)
     if len(newest) < count:
@@ -43,7 +47,7 @@ def average_newest(directory: Path, count: int) -> Path:
         )
     destination = directory / f"checkpoint_average_of_{len(newest)}_at_{newest[0][0]}.pt"
     paths = [path for _, path in newest]
-    if destination.is_file() and load_checkpoint(destination).get(RECORD) == _sources(paths):
+    if destination.is_file() and load_checkpoint(destination).get(RECORD) == _record(paths):
         logger.info("%s: made before from the same checkpoints, left as it is", destination)
         return destination
     logger.info("averaging %s", ", ".join(path.name for path in paths))
@@ -52,62 +56,74 @@ def average_newest(directory: Path, count: int) -> Path:
 
 
 def find_newest(directory: Path, count: int) -> List[Tuple[int, Path]]:
-    """The count newest checkpoints of a run, with their numbers of updates, newest first. Raises EvaluationError if there is none."""
-    found = sorted(
+    """Return the `count` newest checkpoints with their numbers of updates, newest first.
+
+    Raises:
+        EvaluationError: there is none.
+    """
+    paths = sorted(
         path for path in directory.glob("checkpoint*.pt") if IN_ORDER.fullmatch(path.name)
     )
-    found = found or [path for path in [directory / BEST] if path.is_file()]
-    if not found:
+    paths = paths or [path for path in [directory / BEST] if path.is_file()]
+    if not paths:
         raise EvaluationError(f"{directory} holds no checkpoint")
-    # Sorted by name, checkpoint_last.pt comes late, and yields to a file with the same updates that keeps its content.
+    # checkpoint_last.pt is last by name. A file with the same updates, which keeps its content, is
+    # preferred to it.
     by_updates: Dict[int, Path] = {}
-    for path in found:
+    for path in paths:
         by_updates.setdefault(checkpoint_updates(load_checkpoint(path), path), path)
     return sorted(by_updates.items(), reverse=True)[:count]
 
 
 def average(paths: Sequence[Path], destination: Path) -> None:
-    """Write a checkpoint with the mean weights of paths, and all else from the first, without the optimizer's state.
+    """Write a checkpoint with the mean weights of `paths`.
 
-    Floating-point tensors are averaged in float32 and keep their type; others (counters) are the first one's. Tensors that share memory
-    in every checkpoint share it in the result. `averaged_from` in it names the files with their updates.
+    All else is the first checkpoint's, without the optimizer's state. Floating-point tensors are
+    averaged in float32 and keep their type; others (counters) are the first one's. Tensors that
+    share memory in every checkpoint share it in the result. `averaged_from` in the result names the
+    files and their updates.
 
-    Raises EvaluationError, naming file and tensor, for one with other tensors or shapes than the first, and for two files with the same
-    number of updates: the same weights would count twice.
+    Raises:
+        EvaluationError: a checkpoint has other tensors or shapes than the first, or two have the
+            same number of updates, so that the same weights would count twice.
     """
     states = [load_checkpoint(path) for path in paths]
     seen: Dict[int, Path] = {}
     for path, state in zip(paths, states, strict=True):
-        same = seen.setdefault(checkpoint_updates(state, path), path)
+        updates = checkpoint_updates(state, path)
+        same = seen.setdefault(updates, path)
         if same is not path:
             raise EvaluationError(
-                f"{path} and {same} are both of update {checkpoint_updates(state, path)}; leave one of them out"
+                f"{path} and {same} are both of update {updates}; leave one of them out"
             )
     models = [state["model"] for state in states]
     for path, model in zip(paths[1:], models[1:], strict=True):
         _check_same_shapes(path, model, paths[0], models[0])
     result = {key: value for key, value in states[0].items() if key != "last_optimizer_state"}
-    result.update({"model": _mean(models), RECORD: _sources(paths)})
-    beside = destination.with_name(
-        destination.name + ".partial"
-    )  # not *.pt: nobody takes it for a checkpoint
-    torch.save(result, beside)
-    os.replace(beside, destination)
+    result.update({"model": _mean(models), RECORD: _record(paths)})
+    with atomic(destination) as beside:
+        torch.save(result, beside)
+
+
+def read_averaged_from(path: Path) -> List[Dict[str, Any]]:
+    """Return the files, with their updates, that a checkpoint is the average of; [] if of none."""
+    record = load_checkpoint(path).get(RECORD, [])
+    return [{"file": source["file"], "updates": source["updates"]} for source in record]
 
 
 def load_checkpoint(path: Path) -> Dict[str, Any]:
-    """A checkpoint as it was saved, its tensors mapped from the file; nothing in it is run.
+    """Return a checkpoint as it was saved, its tensors mapped from the file; run nothing in it.
 
-    Raises EvaluationError if it is not whole, or holds what fairseq's allow-list does not know.
+    Raises:
+        EvaluationError: it is not complete, or holds what fairseq's allow-list does not know.
     """
     try:
         try:
             with allow_list():
                 state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except (pickle.UnpicklingError, RuntimeError, OSError):
-            with open(
-                path, "rb"
-            ) as file:  # written by torch before 1.6, or broken: then fairseq says in what way
+            # Written by torch before 1.6, or broken; fairseq says how.
+            with open(path, "rb") as file:
                 state = load_allowed(file, str(path))
     except pickle.UnpicklingError as error:
         raise EvaluationError(str(error)) from error
@@ -121,17 +137,18 @@ def load_checkpoint(path: Path) -> Dict[str, Any]:
 
 
 def checkpoint_updates(state: Dict[str, Any], path: Path) -> int:
-    """How many updates a checkpoint was trained for. Raises EvaluationError if it does not say."""
+    """Return how many updates a checkpoint was trained for, or raise EvaluationError."""
     try:
         return int(state["optimizer_history"][-1]["num_updates"])
     except (KeyError, IndexError, TypeError):
         raise EvaluationError(
-            f"{path} does not say how many updates it was trained for (optimizer_history[-1].num_updates)"
+            f"{path} does not say how many updates it was trained for "
+            "(optimizer_history[-1].num_updates)"
         ) from None
 
 
-def _sources(paths: Sequence[Path]) -> List[Dict[str, Any]]:
-    """What identifies the averaged files, as the result records it."""
+def _record(paths: Sequence[Path]) -> List[Dict[str, Any]]:
+    """Return what identifies the averaged files, as the result records it."""
     return [
         {
             "file": path.name,
@@ -157,17 +174,14 @@ def _check_same_shapes(
 
 
 def _mean(models: Sequence[Dict[str, torch.Tensor]]) -> Dict[str, torch.Tensor]:
-    """The mean of every tensor; one that several names share (tied embeddings) is made once."""
+    """Return the mean of each tensor; one that several names share (tied embeddings) stays one."""
     made: Dict[Tuple[Any, ...], torch.Tensor] = {}
     result: Dict[str, torch.Tensor] = {}
     for name, first in models[0].items():
         tensors = [model[name] for model in models]
-        # An empty tensor has no memory of its own to be recognised by.
-        memory = (
-            tuple((t.data_ptr(), t.dtype, t.shape, t.stride()) for t in tensors)
-            if first.numel()
-            else (name,)
-        )
+        memory: Tuple[Any, ...] = (name,)  # an empty tensor has no memory that identifies it
+        if first.numel():
+            memory = tuple((t.data_ptr(), t.dtype, t.shape, t.stride()) for t in tensors)
         if memory not in made:
             made[memory] = _mean_of(tensors)
         result[name] = made[memory]

@@ -1,23 +1,31 @@
 """Average, decode, score and report for a config: what scripts/evaluate.sh runs."""
 
 import argparse
-import json
 import logging
 import shlex
 import sys
+from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
-from deepnet_fairseq.checkpoints import RECORD, average_newest, find_newest, load_checkpoint
+from fairseq import options as fairseq_options
+
+from deepnet_fairseq.checkpoints import (
+    average_newest,
+    find_newest,
+    load_checkpoint,
+    read_averaged_from,
+)
 from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe
-from deepnet_fairseq.data.manifest import MANIFEST_NAME
-from deepnet_fairseq.errors import EvaluationError, UsageError
+from deepnet_fairseq.data.manifest import MANIFEST_NAME, read_training_pairs
+from deepnet_fairseq.errors import DataError, EvaluationError, FlagError, UsageError
 from deepnet_fairseq.evaluation.decode.decode import decode_all
-from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.evaluation.decode.generation_args import parse_command
-from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines, hypothesis_file
+from deepnet_fairseq.evaluation.decode.generation_args import Generation, check_supported
+from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, find_hypotheses
+from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.decode.workers import choose_devices
 from deepnet_fairseq.evaluation.report.build_report import (
     Origin,
@@ -25,32 +33,26 @@ from deepnet_fairseq.evaluation.report.build_report import (
     check_scoring,
     write_report,
 )
-from deepnet_fairseq.evaluation.report.report import Report
 from deepnet_fairseq.evaluation.report.text_table import as_text
-from deepnet_fairseq.io import count_lines
-from deepnet_fairseq.languages import Pair, parse_pair
+from deepnet_fairseq.languages import Pair, parse_direction
 from deepnet_fairseq.parallel import usable_cores
 
 logger = logging.getLogger("deepnet_fairseq.evaluate")
 
-# What the table is made of; a caller's value would have its scores stand under a wrong name.
+# They decide what the table is about; with a caller's value, scores would have a wrong name.
 FIXED = (
-    *(
-        "path",
-        "source_lang",
-        "target_lang",
-        "gen_subset",
-        "results_path",
-        "data",
-        "task",
-        "user_dir",
-        "langs",
-        "lang_pairs",
-    ),
-    *(
-        "post_process",
-        *(flag.replace("-", "_") for flag in FORMAT_FLAGS if not flag.startswith("max-")),
-    ),
+    "path",
+    "source_lang",
+    "target_lang",
+    "gen_subset",
+    "results_path",
+    "data",
+    "task",
+    "user_dir",
+    "langs",
+    "lang_pairs",
+    "post_process",
+    *(flag.replace("-", "_") for flag in FORMAT_FLAGS if not flag.startswith("max-")),
 )
 
 
@@ -60,7 +62,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options, caller_flags = parser.parse_known_args(arguments)
     return run(
         parser,
-        lambda: evaluate_config(options, caller_flags),
+        lambda: evaluate(options, caller_flags),
         resume="run it again to translate the remaining directions",
     )
 
@@ -105,18 +107,42 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def evaluate_config(options: argparse.Namespace, caller_flags: Sequence[str]) -> None:
-    """Evaluate a config's model, write the report and print its table."""
+def evaluate(options: Namespace, caller_flags: Sequence[str]) -> None:
+    """Evaluate a config's model, or given hypotheses; write the report and print its table.
+
+    Everything that can be wrong is checked before the first sentence is translated.
+    """
     recipe = load_recipe(options.config)
     check_call(options, recipe, caller_flags)
-    check_flags(recipe, caller_flags)
-    found = evaluate(recipe, options, caller_flags)
-    written = write_report(found.report, found.training_log, found.folder)
-    print(as_text(found.report))
-    print(f"\nwritten: {', '.join(map(str, [*written, found.report.hypotheses]))}")
+    args = parse_generation_flags(recipe, caller_flags)
+    check_data(recipe)
+    check_scoring(recipe.evaluation, recipe.test_directions)
+    training_pairs = count_training_pairs(recipe)
+    folder = options.output or recipe.evaluation_dir
+    if options.hypotheses:
+        hypotheses = find_hypotheses(recipe.test_directions, options.hypotheses)
+        origin = Origin(options.output.resolve().name, str(recipe.path), "", [], "")
+        training_log = None
+    else:
+        checkpoint = choose_checkpoint(recipe, options.checkpoint)
+        generation = make_generation(recipe, checkpoint, args, caller_flags, options.workers)
+        hypotheses, origin = decode(recipe, generation, folder)
+        training_log = recipe.work_dir / "train.log"
+    report = build_report(
+        hypotheses,
+        recipe.corpus_dir,
+        recipe.pivot,
+        training_pairs,
+        recipe.evaluation,
+        origin,
+        options.workers or usable_cores(),
+    )
+    written = write_report(report, training_log, folder)
+    print(as_text(report))
+    print(f"\nwritten: {', '.join(map(str, [*written, report.hypotheses]))}")
 
 
-def check_call(options: argparse.Namespace, recipe: Recipe, caller_flags: Sequence[str]) -> None:
+def check_call(options: Namespace, recipe: Recipe, caller_flags: Sequence[str]) -> None:
     """Raise UsageError for options that are out of range or contradict one another."""
     if options.workers is not None and options.workers < 1:
         raise UsageError(f"--workers is {options.workers}; it must be at least 1")
@@ -133,161 +159,106 @@ def check_call(options: argparse.Namespace, recipe: Recipe, caller_flags: Sequen
         raise UsageError(f"{caller_flags[0]} has no effect on --hypotheses; leave it out")
 
 
-def check_flags(recipe: Recipe, caller_flags: Sequence[str]) -> None:
-    """Raise UsageError for fairseq-generate flags that do not exist or follow from the config."""
-    a, b = recipe.directions[0].split("-")
-    command = recipe.generation_command(a, b, recipe.checkpoint_dir / "model.pt")
+def parse_generation_flags(recipe: Recipe, caller_flags: Sequence[str]) -> Namespace:
+    """Return the arguments of fairseq-generate, as its own parser reads them.
+
+    Raises:
+        UsageError: a caller's flag does not exist, has no effect, or follows from the config.
+    """
+    source, target = parse_direction(recipe.directions[0])
+    command = recipe.generation_command(source, target, recipe.checkpoint_dir / "model.pt")
+    parser = fairseq_options.get_generation_parser()
     try:
-        ours, theirs = parse_command(command), parse_command([*command, *caller_flags])
+        args = parse_flags(parser, [*command[1:], *caller_flags])
+        check_supported(args)
+    except FlagError as error:
+        raise UsageError(f"fairseq-generate: {error}") from error
     except EvaluationError as error:
         raise UsageError(str(error)) from error
-    changed = [name for name in FIXED if getattr(ours, name, None) != getattr(theirs, name, None)]
-    if changed:
-        name = changed[0].replace("_", "-")
-        raise UsageError(f"--{name} follows from the config; leave it out")
+    if caller_flags:
+        own = parse_flags(fairseq_options.get_generation_parser(), command[1:])
+        for name in FIXED:
+            if getattr(own, name, None) != getattr(args, name, None):
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} follows from the config; leave it out")
+    return args
 
 
-class _Found(NamedTuple):
-    report: Report
-    folder: Path  # for the report's files
-    training_log: Optional[Path]
-
-
-def evaluate(recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str]) -> _Found:
-    """Translate, or take the hypotheses that are given, and score them. What can be wrong is checked first."""
-    check_test_sets(recipe)
-    check_scoring(recipe.evaluation, recipe.test_directions)
-    pairs = training_pairs(recipe)
-    folder = options.output or recipe.evaluation_dir
-    if options.hypotheses:
-        found = find_hypotheses(recipe, options.hypotheses)
-        origin = Origin(options.output.resolve().name, str(recipe.path), "", [], "")
-        return _Found(_report(recipe, found, pairs, origin, options.workers), folder, None)
-    check_model(recipe, options.checkpoint)
-    model = options.checkpoint or average_newest(
-        recipe.checkpoint_dir, recipe.evaluation.average_checkpoints
-    )
-    a, b = recipe.directions[0].split("-")
-    wants_cpu = parse_command([*recipe.generation_command(a, b, model), *caller_flags]).cpu
-    devices = choose_devices(options.workers, wants_cpu)
-
-    def command_for(direction: Direction) -> List[str]:
-        cpu = devices[0] == "cpu" and not wants_cpu
-        return [
-            *recipe.generation_command(
-                direction.source, direction.target, model, cpu, direction.subset
-            ),
-            *caller_flags,
-        ]
-
-    directions = recipe.test_directions
-    decoding = shlex.join(command_for(directions[0]))
-    logger.info("the same hypotheses, one direction at a time: %s", decoding)
-    found = decode_all(
-        directions,
-        command_for,
-        model,
-        recipe.corpus_dir,
-        recipe.vocabulary_dir,
-        folder / "hypotheses",
-        devices,
-    )
-    origin = Origin(recipe.name, str(recipe.path), str(model), _averaged_from(model), decoding)
-    return _Found(
-        _report(recipe, found, pairs, origin, options.workers),
-        folder,
-        recipe.work_dir / "train.log",
-    )
-
-
-def check_test_sets(recipe: Recipe) -> None:
-    """Raise EvaluationError, saying which script makes it, if a test file or dictionary is missing."""
+def check_data(recipe: Recipe) -> None:
+    """Raise EvaluationError if a test file or dictionary is missing."""
     if not recipe.test_directions:
         raise EvaluationError(
             f"{recipe.path}: no direction has a test set, so there is nothing to evaluate"
         )
-    files = recipe.dictionaries
+    files = list(recipe.dictionaries)
     for direction in recipe.test_directions:
-        files += [direction.sources(recipe.corpus_dir), direction.references(recipe.corpus_dir)]
+        files.append(direction.source_file(recipe.corpus_dir))
+        files.append(direction.reference_file(recipe.corpus_dir))
     for file in files:
         if not file.is_file():
             raise EvaluationError(f"{file} is missing; run scripts/prepare.sh {recipe.path}")
 
 
-def check_model(recipe: Recipe, checkpoint: Optional[Path]) -> None:
-    """Raise EvaluationError if the checkpoint cannot be read, or there is none."""
-    if checkpoint is not None:
-        load_checkpoint(checkpoint)
-        return
+def count_training_pairs(recipe: Recipe) -> Dict[Pair, int]:
+    """Return the number of training sentences of each language pair, as prepare.sh counted them."""
+    try:
+        return read_training_pairs(recipe.data_dir / MANIFEST_NAME)
+    except DataError as error:
+        raise EvaluationError(f"{error}; run scripts/prepare.sh {recipe.path}") from error
+
+
+def choose_checkpoint(recipe: Recipe, given: Optional[Path]) -> Path:
+    """Return the given checkpoint, or the average of the newest ones.
+
+    Raises:
+        EvaluationError: the given checkpoint cannot be read, or there is none.
+    """
+    if given is not None:
+        load_checkpoint(given)
+        return given
     try:
         find_newest(recipe.checkpoint_dir, 1)
     except EvaluationError as error:
         raise EvaluationError(f"{error}; run scripts/train.sh {recipe.path}") from error
+    return average_newest(recipe.checkpoint_dir, recipe.evaluation.average_checkpoints)
 
 
-def find_hypotheses(recipe: Recipe, folder: Path) -> List[Hypotheses]:
-    """Another system's hypotheses, of those directions that it has. Raises EvaluationError if it has none."""
-    files = {direction: hypothesis_file(direction, folder) for direction in recipe.test_directions}
-    found = [
-        Hypotheses(direction, path, count_lines(path), SpecialLines())
-        for direction, path in files.items()
-        if path.is_file()
-    ]
-    if not found:
-        raise EvaluationError(
-            f"{folder} has no hypotheses of {recipe.path}; name them such as {next(iter(files.values())).name}"
-        )
-    missing = [path.name for path in files.values() if not path.is_file()]
-    if missing:
-        names = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
-        logger.warning(
-            "warning: %d of %d directions are left out, their files are not there: %s",
-            len(missing),
-            len(files),
-            names,
-        )
-    return found
-
-
-def training_pairs(recipe: Recipe) -> Dict[Pair, int]:
-    """How many sentence pairs of each two languages the training text has, as prepare.sh has counted them."""
-    path = recipe.data_dir / MANIFEST_NAME
-    try:
-        lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
-        return {
-            parse_pair(name): int(counts["train"])
-            for name, counts in lines.items()
-            if "train" in counts
-        }
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise EvaluationError(
-            f"{path} is missing or broken; run scripts/prepare.sh {recipe.path}"
-        ) from error
-
-
-def _report(
+def make_generation(
     recipe: Recipe,
-    found: Sequence[Hypotheses],
-    pairs: Dict[Pair, int],
-    origin: Origin,
+    checkpoint: Path,
+    args: Namespace,
+    caller_flags: Sequence[str],
     workers: Optional[int],
-) -> Report:
-    return build_report(
-        found,
+) -> Generation:
+    """Return how a config's directions are translated, on all GPUs or else on the CPU."""
+    devices = choose_devices(workers, args.cpu)
+    add_cpu = devices[0] == "cpu" and not args.cpu
+
+    def command(direction: Direction) -> List[str]:
+        own = recipe.generation_command(
+            direction.source, direction.target, checkpoint, add_cpu, direction.subset
+        )
+        return [*own, *caller_flags]
+
+    args = Namespace(**{**vars(args), "path": str(checkpoint), "cpu": devices[0] == "cpu"})
+    return Generation(args, command, checkpoint, devices)
+
+
+def decode(recipe: Recipe, generation: Generation, folder: Path) -> Tuple[List[Hypotheses], Origin]:
+    """Translate all test sets; return the hypotheses and what they come from."""
+    command = shlex.join(generation.command(recipe.test_directions[0]))
+    logger.info("the same hypotheses, one direction at a time: %s", command)
+    hypotheses = decode_all(
+        recipe.test_directions,
+        generation,
         recipe.corpus_dir,
-        recipe.pivot,
-        pairs,
-        recipe.evaluation,
-        origin,
-        workers or usable_cores(),
+        recipe.vocabulary_dir,
+        folder / "hypotheses",
     )
-
-
-def _averaged_from(checkpoint: Path) -> List[Dict[str, Any]]:
-    return [
-        {"file": source["file"], "updates": source["updates"]}
-        for source in load_checkpoint(checkpoint).get(RECORD, [])
-    ]
+    checkpoint = generation.checkpoint
+    averaged = read_averaged_from(checkpoint)
+    origin = Origin(recipe.name, str(recipe.path), str(checkpoint), averaged, command)
+    return hypotheses, origin
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from deepnet_fairseq.config.flags import flags
 from deepnet_fairseq.data.binarize import BinarizationConfig, data_paths
 from deepnet_fairseq.data.cleaning import CleaningConfig
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
-from deepnet_fairseq.evaluation.decode.direction import Direction, both_ways
+from deepnet_fairseq.evaluation.decode.test_data import Direction, both_ways
 from deepnet_fairseq.evaluation.score.config import EvaluationConfig
 from deepnet_fairseq.languages import Pair
 from deepnet_fairseq.training.launch import Batch, split_update

@@ -7,7 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List
 
+from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import sha256_of
+from deepnet_fairseq.languages import Pair, parse_pair
 
 MANIFEST_NAME = "manifest.json"
 REPORT_NAME = "cleaning.tsv"
@@ -44,6 +46,23 @@ def write_manifest(
         folder / MANIFEST_NAME,
         json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n",
     )
+
+
+def read_training_pairs(path: Path) -> Dict[Pair, int]:
+    """Return the number of training sentences of each language pair in a manifest.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
+    try:
+        lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
+        return {
+            parse_pair(name): int(counts["train"])
+            for name, counts in lines.items()
+            if "train" in counts
+        }
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is missing or broken") from error
 
 
 def write_cleaning_report(folder: Path, counts: Dict[str, Dict[str, Dict[str, Any]]]) -> Path:

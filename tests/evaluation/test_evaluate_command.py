@@ -1,4 +1,4 @@
-"""The whole evaluation on a toy model that fairseq-train has made: averaged checkpoint, every direction, table; restart and errors."""
+"""The whole evaluation of a toy model that fairseq-train has made, its restart and its errors."""
 
 import json
 import re
@@ -203,7 +203,7 @@ def test_a_checkpoint_of_the_callers_choice_is_evaluated(evaluated: Recipe) -> N
     assert (report.checkpoint, report.averaged_from) == (str(chosen), [])
 
 
-def test_sentences_too_long_for_the_model_are_left_empty_counted_and_said(
+def test_sentences_too_long_for_the_model_are_left_empty_counted_and_reported(
     evaluated: Recipe, capfd: Any
 ) -> None:
     assert evaluate.main([str(evaluated.path), "--max-source-positions", "12"]) == 0
@@ -311,7 +311,7 @@ def test_another_systems_results_do_not_replace_ones_own(evaluated: Recipe, capf
     assert "is where this config's own results go" in capfd.readouterr().err
 
 
-def test_what_cannot_be_scored_is_said_before_anything_is_translated(
+def test_what_cannot_be_scored_is_reported_before_anything_is_translated(
     trained: Recipe, capfd: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "decode_all", None)
@@ -350,19 +350,20 @@ def test_an_interrupted_run_keeps_what_is_translated(
     assert "run it again" in capfd.readouterr().err
     assert evaluate.main(flags) == 0
     assert calls == [*DIRECTIONS[:3], *DIRECTIONS[2:]]
-    stamps = [
+    metadata = [
         json.loads(path.read_text())
         for path in (evaluated.evaluation_dir / "hypotheses").glob("*.json")
     ]
-    assert all("0.7" in stamp["made_from"]["command"] for stamp in stamps) and len(stamps) == len(
-        DIRECTIONS
-    )
+    assert all("0.7" in stamp["made_from"]["command"] for stamp in metadata) and len(
+        metadata
+    ) == len(DIRECTIONS)
     assert not list((evaluated.evaluation_dir / "hypotheses").glob("*.partial"))
 
 
-def test_a_killed_run_goes_on_with_what_is_left(trained: Recipe, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_with_what_is_left(trained: Recipe, tmp_path: Path) -> None:
     """The real process, killed for good when it has finished a direction; its workers end with it."""
-    code = "import sys; from deepnet_fairseq.evaluation.decoding import decode; decode.BATCHES_IN_GROUP = 0; "
+    code = "import sys; from deepnet_fairseq.evaluation.decode import decode; "
+    code += "decode.BATCHES_IN_GROUP = 0; "
     code += "from deepnet_fairseq.commands import evaluate; sys.exit(evaluate.main(sys.argv[1:]))"
     # One sentence at a time, and long translations: slow enough to be killed halfway.
     flags = [
@@ -380,13 +381,13 @@ def test_a_killed_run_goes_on_with_what_is_left(trained: Recipe, tmp_path: Path)
     ]
     command = [sys.executable, "-c", code, *flags]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    stamps = tmp_path / "hypotheses"
-    wait_for(lambda: len(list(stamps.glob("*.json"))) > 0)
+    metadata = tmp_path / "hypotheses"
+    wait_for(lambda: len(list(metadata.glob("*.json"))) > 0)
     workers = children_of(process.pid)
     assert len(workers) >= 2
     process.kill()
     process.wait()
-    finished = {path: path.stat().st_mtime_ns for path in stamps.glob("*.json")}
+    finished = {path: path.stat().st_mtime_ns for path in metadata.glob("*.json")}
     assert 0 < len(finished) < len(DIRECTIONS)
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
     assert (

@@ -29,7 +29,7 @@ def rescore(report: Report) -> None:
         direction = direction_of(result)
         hypotheses, references = (
             read(hypothesis_file(direction, Path(report.hypotheses))),
-            read(direction.references(Path(report.corpus))),
+            read(direction.reference_file(Path(report.corpus))),
         )
         for name, metric in METRICS.items():
             result.scores[name] = metric.corpus_score(hypotheses, [references]).score

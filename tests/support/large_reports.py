@@ -9,7 +9,7 @@ from deepnet_fairseq.data.corpora.opus100_files import (
     TRAINING_PAIRS,
     ZERO_SHOT_LANGUAGES,
 )
-from deepnet_fairseq.evaluation.decode.direction import both_ways
+from deepnet_fairseq.evaluation.decode.test_data import both_ways
 from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.report import (
     AgainstReference,

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
-from deepnet_fairseq.evaluation.decode.direction import both_ways
+from deepnet_fairseq.evaluation.decode.test_data import both_ways
 from deepnet_fairseq.evaluation.report.report import (
     AgainstReference,
     DirectionResult,
@@ -41,14 +41,14 @@ def make_report(
     hypotheses.mkdir(parents=True, exist_ok=True)
     results = []
     for direction in both_ways(SUPERVISED, ZERO_SHOT):
-        for path in (direction.sources(corpus), direction.references(corpus)):
+        for path in (direction.source_file(corpus), direction.reference_file(corpus)):
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(
                     "".join(line + "\n" for line in sentences(path.suffix[1:], lines, references)),
                     encoding="utf-8",
                 )
-        wanted = direction.references(corpus).read_text(encoding="utf-8").splitlines()
+        wanted = direction.reference_file(corpus).read_text(encoding="utf-8").splitlines()
         found = [
             " ".join(word if mistakes.random() < quality else "xyz" for word in line.split())
             for line in wanted
@@ -73,7 +73,7 @@ def make_report(
                 distinct=0.98,
                 ignores_source=False,
                 references_sha256=hashlib.sha256(
-                    direction.references(corpus).read_bytes()
+                    direction.reference_file(corpus).read_bytes()
                 ).hexdigest(),
                 off_target=3.5,
                 off_target_references=1.5,

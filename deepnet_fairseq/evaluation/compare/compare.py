@@ -8,6 +8,7 @@ from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.compare import common
 from deepnet_fairseq.evaluation.compare.examples import pick_examples
 from deepnet_fairseq.evaluation.compare.paired import run_tests
+from deepnet_fairseq.evaluation.compare.plain import score_plain
 from deepnet_fairseq.evaluation.compare.result import (
     ComparedDirection,
     ComparedMean,
@@ -16,7 +17,6 @@ from deepnet_fairseq.evaluation.compare.result import (
 )
 from deepnet_fairseq.evaluation.compare.systems import System, load_systems
 from deepnet_fairseq.evaluation.report.means import mean_table
-from deepnet_fairseq.evaluation.compare.plain import score_plain
 from deepnet_fairseq.evaluation.score.metrics import is_testable
 from deepnet_fairseq.evaluation.score.significance import (
     BETTER,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file
+from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.report.report import JSON_NAME, DirectionResult, read_report
 from deepnet_fairseq.evaluation.score.score import ScoringJob
 
@@ -63,7 +63,8 @@ def job_of(system: System, baseline: System, result: DirectionResult) -> Scoring
                 f"the {what} of {owner.path} can't be found; call from the folder where it was evaluated, or take --test none --examples 0"
             )
     direction = direction_of(result)
-    sources, references = direction.sources(baseline.corpus), direction.references(baseline.corpus)
+    sources = direction.source_file(baseline.corpus)
+    references = direction.reference_file(baseline.corpus)
     job = ScoringJob(
         sources, hypothesis_file(direction, system.hypotheses), references, result.target
     )

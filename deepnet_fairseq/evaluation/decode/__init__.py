@@ -1,1 +1,1 @@
-"""Test sentences in, hypotheses out: plain files, one per direction, that any other system's can take the place of."""
+"""Test sentences in, hypotheses out: one plain file per direction, as any system can write it."""

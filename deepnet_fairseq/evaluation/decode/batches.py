@@ -1,8 +1,11 @@
-"""Sentences of many directions in batches of similar length: little is computed for padding, and no batch is small at a direction's end."""
+"""Batches of sentences of similar length from many directions.
+
+Little is computed for padding, and no batch is small because its direction ends.
+"""
 
 from typing import Iterable, Iterator, List, Optional, Sequence
 
-from deepnet_fairseq.evaluation.decode.test_data import Sentence, Sources
+from deepnet_fairseq.evaluation.decode.test_data import Sentence, SourceText
 
 
 def make_batches(
@@ -11,46 +14,43 @@ def make_batches(
     max_sentences: Optional[int],
     one_target: bool = False,
 ) -> List[List[Sentence]]:
-    """Sort sentences by length, longest first, and cut them into batches.
+    """Sort sentences by length, longest first, and split them into batches.
 
-    Args: max_tokens: the most of sentences × longest source in a batch, a sentence longer than that is alone; one_target: do not mix
-    target languages.
+    Args:
+        sentences: of any directions.
+        max_tokens: the maximum of sentences × longest source in a batch; a sentence longer than
+            that has a batch of its own.
+        max_sentences: the maximum number of sentences in a batch.
+        one_target: do not mix target languages.
     """
-    ordered = sorted(
-        sentences,
-        key=lambda sentence: (sentence.direction.target if one_target else "", -len(sentence.ids)),
-    )
+
+    def target(sentence: Sentence) -> str:
+        return sentence.direction.target if one_target else ""
+
     batches: List[List[Sentence]] = []
-    room = 0
-    for sentence in ordered:
-        same_kind = batches and (
-            not one_target or batches[-1][0].direction.target == sentence.direction.target
-        )
-        if not same_kind or len(batches[-1]) >= room:
-            length = len(sentence.ids)  # the batch's longest, since it comes first
-            room = max(
-                1,
-                min(
-                    max_tokens // length if max_tokens else len(ordered),
-                    max_sentences or len(ordered),
-                ),
-            )
+    capacity = 0
+    for sentence in sorted(sentences, key=lambda s: (target(s), -len(s.ids))):
+        full = not batches or len(batches[-1]) >= capacity
+        if full or target(batches[-1][0]) != target(sentence):
+            longest = len(sentence.ids)  # the longest comes first
+            by_tokens = max_tokens // longest if max_tokens else len(sentences)
+            capacity = max(1, min(by_tokens, max_sentences or len(sentences)))
             batches.append([])
         batches[-1].append(sentence)
     return batches
 
 
-def group_sources(sources: Iterable[Sources], least: int) -> Iterator[List[Sources]]:
-    """Cut a row of test sets into groups of at least so many tokens: what is batched together.
+def group_sources(sources: Iterable[SourceText], minimum_tokens: int) -> Iterator[List[SourceText]]:
+    """Split test sets into groups of at least minimum_tokens; only a group is batched together.
 
-    Only when a group is through are its directions finished, so that an interruption costs no more than the groups at hand.
+    Directions are finished when their group is, so an interruption costs one group at most.
     """
-    group: List[Sources] = []
+    group: List[SourceText] = []
     tokens = 0
-    for one in sources:
-        group.append(one)
-        tokens += sum(len(sentence.ids) for sentence in one.sentences)
-        if tokens >= least:
+    for source in sources:
+        group.append(source)
+        tokens += sum(len(sentence.ids) for sentence in source.sentences)
+        if tokens >= minimum_tokens:
             yield group
             group, tokens = [], 0
     if group:

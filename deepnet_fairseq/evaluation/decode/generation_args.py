@@ -1,16 +1,16 @@
-"""A `fairseq-generate` command line, and whether the translation of many directions at once can do what it asks for."""
+"""fairseq-generate's arguments, for the translation of many directions at once."""
 
 from argparse import Namespace
-from typing import Any, Dict, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence
 
-from fairseq import options
+from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.evaluation.decode.test_data import Direction
 
-from deepnet_fairseq.config.flags import parse_flags
-from deepnet_fairseq.errors import EvaluationError, FlagError
-
-# What fairseq-generate's main program does beyond search, by the value that leaves it out. Its hypotheses then are not plain text, or
-# its input is not plain sources.
-NOT_HERE: Dict[str, Any] = {
+# What fairseq-generate does beyond search, with the value that turns it off. With these flags its
+# output is not plain text, or its input is more than plain source sentences.
+UNSUPPORTED: Dict[str, Any] = {
     "quiet": False,
     "prefix_size": 0,
     "constraints": None,
@@ -28,18 +28,27 @@ NOT_HERE: Dict[str, Any] = {
 }
 
 
-def parse_command(command: Sequence[str]) -> Namespace:
-    """What fairseq's own parser makes of a whole `fairseq-generate` command.
+@dataclass(frozen=True)
+class Generation:
+    """How hypotheses are generated.
 
-    Raises EvaluationError with its complaint, and for flags that would have no effect here.
+    Args:
+        args: fairseq-generate's arguments as its parser returns them, for any of the directions.
+        command: returns the whole fairseq-generate command of a direction; run by hand, it gives
+            the same hypotheses.
+        checkpoint: the model.
+        devices: one per process.
     """
-    try:
-        parsed = parse_flags(options.get_generation_parser(), command[1:])
-    except FlagError as error:
-        raise EvaluationError(f"fairseq-generate: {error}") from error
-    for name, absent in NOT_HERE.items():
-        if getattr(parsed, name, absent) != absent:
-            raise EvaluationError(
-                f"--{name.replace('_', '-')} works with fairseq-generate alone; leave it out"
-            )
-    return parsed
+
+    args: Namespace
+    command: Callable[[Direction], List[str]]
+    checkpoint: Path
+    devices: Sequence[str] = ("cpu",)
+
+
+def check_supported(args: Namespace) -> None:
+    """Raise EvaluationError for a parsed flag that would have no effect here."""
+    for name, off in UNSUPPORTED.items():
+        if getattr(args, name, off) != off:
+            flag = name.replace("_", "-")
+            raise EvaluationError(f"--{flag} works with fairseq-generate alone; leave it out")

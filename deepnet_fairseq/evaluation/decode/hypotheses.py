@@ -1,29 +1,32 @@
-"""One hypothesis file per direction, as plain text: `{source}-{target}.{target}`, line by line what the references are.
+"""Hypothesis files: `{source}-{target}.{target}` has one line per line of the references.
 
-Beside each lies a stamp of what it was made from, so that a run that was interrupted goes on where it stood.
+A JSON file beside each holds metadata: what it was made from. An interrupted run resumes by it.
 """
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.io import sha256_of, write_lines, write_text
+from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.evaluation.decode.test_data import Direction
+from deepnet_fairseq.io import count_lines, sha256_of, write_lines, write_text
 
-# Where it runs does not decide what is translated, but for rounding.
-NOT_STAMPED = ("--cpu",)
+logger = logging.getLogger(__name__)
+
+# The device does not change the hypotheses, except by rounding.
+NOT_RECORDED = ("--cpu",)
+NAMED = 10  # more files than these are counted, not named
 
 
 @dataclass
 class SpecialLines:
-    """Lines, from 0, that are not just translated."""
+    """0-based line numbers that need a note in the report."""
 
-    empty: List[int] = field(default_factory=list)  # of source and hypothesis
-    too_long: List[int] = field(default_factory=list)  # for the model: the hypothesis is empty
-    cut: List[int] = field(
-        default_factory=list
-    )  # the hypothesis has the most tokens that the flags allow
+    empty: List[int] = field(default_factory=list)  # source and hypothesis are empty
+    too_long: List[int] = field(default_factory=list)  # for the model; the hypothesis is empty
+    cut: List[int] = field(default_factory=list)  # at the maximum length that the flags allow
     unknown: List[int] = field(default_factory=list)  # characters that the vocabulary lacks
 
 
@@ -38,69 +41,98 @@ class Hypotheses:
 
 
 def hypothesis_file(direction: Direction, folder: Path) -> Path:
-    """Where a direction's hypotheses stand, of this or any other system."""
+    """Return the file of a direction's hypotheses, of any system."""
     return folder / f"{direction.name}.{direction.target}"
 
 
-def make_stamp(
-    command: Sequence[str], checkpoint: Path, sources: Path, lines: int
+def make_metadata(
+    command: Sequence[str], checkpoint: Path, source: Path, lines: int
 ) -> Dict[str, Any]:
-    """All that the hypotheses follow from, as JSON holds it."""
+    """Return all that decides the hypotheses, as JSON holds it."""
     state = checkpoint.stat()
     return {
-        "command": [word for word in command if word not in NOT_STAMPED],
+        "command": [word for word in command if word not in NOT_RECORDED],
         "checkpoint": {"bytes": state.st_size, "modified": state.st_mtime_ns},
-        "sources": sha256_of(sources),
+        "sources": sha256_of(source),
         "lines": lines,
     }
 
 
-def is_finished(direction: Direction, folder: Path, stamp: Dict[str, Any]) -> bool:
-    """Whether the direction's hypotheses are there, whole, and made from what the stamp says."""
+def is_finished(direction: Direction, folder: Path, metadata: Dict[str, Any]) -> bool:
+    """Tell whether the hypotheses are there, complete, and made from what the metadata says."""
     path = hypothesis_file(direction, folder)
-    held = _read_stamp(direction, folder)
+    recorded = _read_metadata(direction, folder)
     return (
-        path.is_file() and held.get("made_from") == stamp and held.get("sha256") == sha256_of(path)
+        path.is_file()
+        and recorded.get("made_from") == metadata
+        and recorded.get("sha256") == sha256_of(path)
     )
 
 
-def store(
+def write_hypotheses(
     direction: Direction,
     folder: Path,
     lines: Sequence[str],
     special: SpecialLines,
-    stamp: Dict[str, Any],
+    metadata: Dict[str, Any],
 ) -> None:
-    """Write hypotheses, then stamp; an older stamp goes first, so that it never vouches for the new hypotheses."""
-    stamp_file = _stamp_file(direction, folder)
-    stamp_file.unlink(missing_ok=True)
+    """Write hypotheses, then metadata; earlier metadata is removed before the hypotheses change."""
+    metadata_file = _metadata_file(direction, folder)
+    metadata_file.unlink(missing_ok=True)
     write_lines(hypothesis_file(direction, folder), lines)
-    held = {
-        "made_from": stamp,
+    content = {
+        "made_from": metadata,
         "sha256": sha256_of(hypothesis_file(direction, folder)),
         "special": {kind: sorted(numbers) for kind, numbers in asdict(special).items()},
     }
-    write_text(stamp_file, json.dumps(held, indent=1) + "\n")
+    write_text(metadata_file, json.dumps(content, indent=1) + "\n")
 
 
-def stored(direction: Direction, folder: Path) -> Hypotheses:
-    """What `store` has written."""
-    stamp = _read_stamp(direction, folder)
+def read_hypotheses(direction: Direction, folder: Path) -> Hypotheses:
+    """Return what `write_hypotheses` has written."""
+    metadata = _read_metadata(direction, folder)
     return Hypotheses(
         direction,
         hypothesis_file(direction, folder),
-        stamp["made_from"]["lines"],
-        SpecialLines(**stamp["special"]),
+        metadata["made_from"]["lines"],
+        SpecialLines(**metadata["special"]),
     )
 
 
-def _stamp_file(direction: Direction, folder: Path) -> Path:
+def find_hypotheses(directions: Sequence[Direction], folder: Path) -> List[Hypotheses]:
+    """Return another system's hypotheses, and warn of directions without a file.
+
+    Raises:
+        EvaluationError: there is no file of any direction.
+    """
+    files = {direction: hypothesis_file(direction, folder) for direction in directions}
+    missing = [path.name for path in files.values() if not path.is_file()]
+    if len(missing) == len(files):
+        raise EvaluationError(
+            f"{folder} has no hypotheses of the config's directions; name them such as {missing[0]}"
+        )
+    if missing:
+        logger.warning(
+            "warning: %d of %d directions are left out, their files are not there: %s",
+            len(missing),
+            len(files),
+            ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else ""),
+        )
+    return [
+        Hypotheses(direction, path, count_lines(path), SpecialLines())
+        for direction, path in files.items()
+        if path.is_file()
+    ]
+
+
+def _metadata_file(direction: Direction, folder: Path) -> Path:
     return folder / f"{direction.name}.json"
 
 
-def _read_stamp(direction: Direction, folder: Path) -> Dict[str, Any]:
+def _read_metadata(direction: Direction, folder: Path) -> Dict[str, Any]:
     try:
-        stamp = dict(json.loads(_stamp_file(direction, folder).read_text(encoding="utf-8")))
+        text = _metadata_file(direction, folder).read_text(encoding="utf-8")
+        metadata = dict(json.loads(text))
     except (OSError, ValueError, TypeError):
         return {}
-    return stamp if "special" in stamp else {}  # of an earlier version
+    return metadata if "special" in metadata else {}  # of an earlier version

@@ -1,4 +1,4 @@
-"""fairseq's beam search, with a length limit for each sentence."""
+"""fairseq's beam search with a length limit per sentence, and a faster topk for CPUs."""
 
 import math
 from typing import Optional, Sequence, Tuple
@@ -8,14 +8,17 @@ from fairseq.data import Dictionary
 from fairseq.search import BeamSearch
 from torch import Tensor
 
-from deepnet_fairseq.evaluation.decode.topk import largest
+BLOCK = 64
+# torch's own topk is faster below, and on a GPU.
+MINIMUM_ROW = 4096
 
 
 class BeamSearchWithLimits(BeamSearch):
-    """Ends every sentence at a limit of its own.
+    """Beam search in which each sentence has its own maximum length.
 
-    fairseq computes `--max-len-a` × source length + `--max-len-b` from the longest source of a batch, so that a translation that does
-    not end by itself gets longer next to longer sentences. With limits, translations do not depend on what else is in the batch.
+    fairseq computes `--max-len-a` × source length + `--max-len-b` from the longest source of a
+    batch, so a translation that does not end by itself is longer if its batch has longer sentences.
+    With limits, translations do not depend on what else is in the batch.
     """
 
     def __init__(self, dictionary: Dictionary) -> None:
@@ -23,7 +26,7 @@ class BeamSearchWithLimits(BeamSearch):
         self.limits: Optional[Tensor] = None
 
     def set_limits(self, limits: Sequence[int], device: torch.device) -> None:
-        """The most tokens before </s> of each sentence, by its place in the batch, which is its id."""
+        """Set the maximum number of tokens before </s>, by the sentence's id in the batch."""
         self.limits = torch.tensor(limits, device=device)
 
     def step(
@@ -34,10 +37,11 @@ class BeamSearchWithLimits(BeamSearch):
         prev_output_tokens: Optional[Tensor] = None,
         original_batch_idxs: Optional[Tensor] = None,
     ) -> Tuple[Tensor, Tensor, Tensor]:
-        """The 2 × beam best continuations of each sentence, as fairseq's: scores, tokens and beams, each [B x 2·beam].
+        """Return scores, tokens and beams of the 2 × beam best continuations, each [B x 2·beam].
 
-        lprobs [B x beam x V] are changed in place: </s> is all that is left to a sentence at its limit. The best of all beams are among
-        the best of each, so that only those need the beam's score so far, and the vocabulary is passed over once.
+        `lprobs` [B x beam x V] are changed in place: only </s> remains possible for a sentence at
+        its limit. The best over all beams are among the best of each beam, so only those need the
+        beam's score so far, and the vocabulary is read once.
         """
         at_limit = self.limits[original_batch_idxs] <= step
         if at_limit.any():
@@ -47,11 +51,30 @@ class BeamSearchWithLimits(BeamSearch):
         beams = lprobs.size(1)
         if step == 0:
             lprobs = lprobs[:, :1]  # all beams are the same
-        best, tokens = largest(lprobs, min(2 * beams, self.vocab_size))
+        best, tokens = topk(lprobs, min(2 * beams, self.vocab_size))
         if step > 0:
             best = best + scores[:, :, step - 1, None]
         width = best.size(2)
-        best, places = best.flatten(1).topk(
-            min(2 * beams, best.size(1) * self.vocab_size - 1), dim=1
-        )
+        candidates = min(2 * beams, best.size(1) * self.vocab_size - 1)
+        best, places = best.flatten(1).topk(candidates, dim=1)
         return best, tokens.flatten(1).gather(1, places), places.div(width, rounding_mode="trunc")
+
+
+def topk(values: Tensor, k: int) -> Tuple[Tensor, Tensor]:
+    """Return `values.topk(k)` over the last dimension, but for the order of equal values.
+
+    On a CPU it takes less than half of the time for long rows: the k largest values are in those k
+    blocks whose maxima are the largest, or behind the last whole block.
+    """
+    length = values.size(-1)
+    blocks = length // BLOCK
+    if values.is_cuda or length < MINIMUM_ROW or blocks <= k:
+        return values.topk(k)
+    whole = values[..., : blocks * BLOCK].unflatten(-1, (blocks, BLOCK))
+    chosen = whole.amax(-1).topk(k).indices  # (..., k)
+    candidates = whole.gather(-2, chosen[..., None].expand(*chosen.shape, BLOCK))
+    candidates = candidates.flatten(-2)  # (..., k * BLOCK)
+    best, places = torch.cat([candidates, values[..., blocks * BLOCK :]], -1).topk(k)
+    block = chosen.gather(-1, (places // BLOCK).clamp_max(k - 1))
+    in_block = block * BLOCK + places % BLOCK
+    return best, torch.where(places < k * BLOCK, in_block, places + (blocks - k) * BLOCK)

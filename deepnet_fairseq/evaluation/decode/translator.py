@@ -1,24 +1,27 @@
-"""A model loaded once, and fairseq's search over it, for sentences of all its directions mixed."""
+"""A model, loaded once, and fairseq's search with it for sentences of all directions mixed."""
 
 import ast
 import math
+import re
+from argparse import Namespace
 from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence
 
 import numpy as np
 import torch
 from fairseq import checkpoint_utils, tasks, utils
-from fairseq.data import data_utils
+from fairseq.data import Dictionary, data_utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.search import BeamSearch
+from torch import Tensor
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.detokenize import PlainText
-from deepnet_fairseq.evaluation.decode.generation_args import parse_command
-from deepnet_fairseq.evaluation.decode.languages import LanguageTokens
-from deepnet_fairseq.evaluation.decode.memory import keep_freed_memory
+from deepnet_fairseq.evaluation.decode.generation_args import check_supported
 from deepnet_fairseq.evaluation.decode.search import BeamSearchWithLimits
-from deepnet_fairseq.evaluation.decode.test_data import Sentence
+from deepnet_fairseq.evaluation.decode.test_data import Direction, Sentence
+
+BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -26,22 +29,24 @@ class Hypothesis:
     """The best translation of a sentence."""
 
     text: str
-    cut: bool  # whether it has the most tokens that --max-len-a and --max-len-b allow
+    cut: bool  # whether it has the maximum number of tokens that --max-len-a and --max-len-b allow
 
 
 class Translator:
-    """What `fairseq-generate` makes of a checkpoint and flags, without its data.
+    """What `fairseq-generate` does with a checkpoint and its flags, without its data.
 
-    Args: command: a whole fairseq-generate command, of any direction; device: where to compute.
+    Args:
+        args: parsed arguments of fairseq-generate, for any direction.
+        device: where to compute.
 
-    Raises EvaluationError for flags that make no sense here, and for a checkpoint that fairseq cannot load.
+    Raises:
+        EvaluationError: a flag would have no effect, or fairseq cannot load the checkpoint.
     """
 
-    def __init__(self, command: Sequence[str], device: torch.device) -> None:
-        cfg = convert_namespace_to_omegaconf(parse_command(command))
+    def __init__(self, args: Namespace, device: torch.device) -> None:
+        check_supported(args)
+        cfg = convert_namespace_to_omegaconf(args)
         self.device = device
-        if device.type == "cpu":
-            keep_freed_memory()
         utils.import_user_module(cfg.common)
         if cfg.common.seed is not None and not cfg.generation.no_seed_provided:
             utils.set_torch_seed(cfg.common.seed)
@@ -50,12 +55,11 @@ class Translator:
         self.generator = self.task.build_generator(self.models, cfg.generation)
         if type(self.generator.search) is BeamSearch:
             self.generator.search = BeamSearchWithLimits(self.task.target_dictionary)
-        self.languages = LanguageTokens(self.task)
-        self.text = PlainText(self.task.target_dictionary, cfg.common_eval.post_process)
-        longest = utils.resolve_max_positions(
-            self.task.max_positions(), *[model.max_positions() for model in self.models]
-        )
-        self.longest_source: int = longest[0]
+        self.language_tokens = LanguageTokens(self.task)
+        self.post_process = cfg.common_eval.post_process
+        positions = [model.max_positions() for model in self.models]
+        maximum = utils.resolve_max_positions(self.task.max_positions(), *positions)
+        self.max_source_length: int = maximum[0]
 
     def _load(self, cfg: Any) -> List[Any]:
         path = cfg.common_eval.path
@@ -65,8 +69,9 @@ class Translator:
                 utils.split_paths(path), arg_overrides=overrides, task=self.task
             )
         except Exception as error:  # fairseq raises bare Exceptions
+            reason = str(error).strip().partition("\n")[0]
             raise EvaluationError(
-                f"{path} cannot be loaded: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                f"{path} cannot be loaded: {type(error).__name__}: {reason}"
             ) from error
         for model in models:
             if cfg.common.fp16:
@@ -76,50 +81,47 @@ class Translator:
         return models
 
     def translate(self, batch: Sequence[Sentence]) -> List[Optional[Hypothesis]]:
-        """The best hypothesis of each sentence; None for one that is too long for the model.
+        """Return the best hypothesis of each sentence, or None if it is too long for the model.
 
-        A batch that does not fit into the GPU's memory is tried in halves.
+        A batch that does not fit into the GPU's memory is split in halves.
+
+        Raises:
+            EvaluationError: the search rejects its flags, or one sentence does not fit.
         """
-        sources = [
-            self.languages.with_source_token(sentence.ids, sentence.direction) for sentence in batch
-        ]
-        fitting = [i for i, ids in enumerate(sources) if len(ids) <= self.longest_source]
-        found: List[Optional[Hypothesis]] = [None] * len(batch)
+        sources = [self.language_tokens.add_to_source(s.ids, s.direction) for s in batch]
+        fitting = [i for i, ids in enumerate(sources) if len(ids) <= self.max_source_length]
+        results: List[Optional[Hypothesis]] = [None] * len(batch)
         if fitting:
-            for i, hypothesis in zip(
-                fitting,
-                self._search([batch[i] for i in fitting], [sources[i] for i in fitting]),
-                strict=True,
-            ):
-                found[i] = hypothesis
-        return found
+            hypotheses = self._search([batch[i] for i in fitting], [sources[i] for i in fitting])
+            for i, hypothesis in zip(fitting, hypotheses, strict=True):
+                results[i] = hypothesis
+        return results
 
     def _search(self, batch: List[Sentence], sources: List[np.ndarray]) -> List[Hypothesis]:
-        found = None
+        results = None
         try:
-            found = self._generate(batch, sources)
-        except AssertionError as error:  # fairseq's, for lengths that cannot be
+            results = self._generate(batch, sources)
+        except AssertionError as error:  # fairseq's, for impossible lengths
             raise EvaluationError(f"fairseq's search: {error}") from error
         except torch.cuda.OutOfMemoryError:
-            pass  # what the failed search held is freed when its error is
-        if found is not None:
-            return [self._best(*pair) for pair in zip(batch, sources, found, strict=True)]
+            pass  # the memory of the failed search is freed together with the error
+        if results is not None:
+            return [self._best(*item) for item in zip(batch, sources, results, strict=True)]
         half = len(batch) // 2
         if half == 0:
             place = f"{batch[0].direction.name}, line {batch[0].line + 1}"
             raise EvaluationError(
-                f"{place}: this sentence alone does not fit into the memory of {self.device}; take a smaller --beam"
+                f"{place}: this sentence alone does not fit into the memory of {self.device}; "
+                "take a smaller --beam"
             )
         torch.cuda.empty_cache()
-        return self._search(batch[:half], sources[:half]) + self._search(
-            batch[half:], sources[half:]
-        )
+        first = self._search(batch[:half], sources[:half])
+        return first + self._search(batch[half:], sources[half:])
 
     def _generate(self, batch: List[Sentence], sources: List[np.ndarray]) -> List[Any]:
         dictionary = self.task.source_dictionary
-        tensors = [torch.from_numpy(ids.astype(np.int64)) for ids in sources]
         tokens = data_utils.collate_tokens(
-            tensors,
+            [torch.from_numpy(ids.astype(np.int64)) for ids in sources],
             dictionary.pad(),
             dictionary.eos(),
             left_pad=bool(self.task.args.left_pad_source),
@@ -131,23 +133,91 @@ class Translator:
         }
         if isinstance(self.generator.search, BeamSearchWithLimits):
             self.generator.search.set_limits([self._limit(ids) for ids in sources], self.device)
-        begins = [self.languages.target_token(sentence.direction) for sentence in batch]
-        if begins[0] is None:
+        prefix = [self.language_tokens.of_target(sentence.direction) for sentence in batch]
+        if prefix[0] is None:
             return self.generator.generate(self.models, sample)
-        if self.languages.replaces_ends:  # one target language in a batch, see make_batches
-            return self.generator.generate(self.models, sample, bos_token=begins[0])
-        return self.generator.generate(
-            self.models, sample, prefix_tokens=torch.tensor(begins, device=self.device)[:, None]
-        )
+        if self.language_tokens.replace_ends:  # one target language per batch, see make_batches
+            return self.generator.generate(self.models, sample, bos_token=prefix[0])
+        prefix_tokens = torch.tensor(prefix, device=self.device)[:, None]
+        return self.generator.generate(self.models, sample, prefix_tokens=prefix_tokens)
 
     def _limit(self, source: np.ndarray) -> int:
-        """The most tokens before </s>, as fairseq computes it for a batch of one."""
-        if self.generator.match_source_len:
+        """Return the maximum number of tokens before </s>, as fairseq does for a batch of one."""
+        generator = self.generator
+        if generator.match_source_len:
             return int((source != self.task.source_dictionary.eos()).sum())
-        own = math.floor(self.generator.max_len_a * len(source) + self.generator.max_len_b)
-        return max(min(own, self.generator.max_len - 1), self.generator.min_len)
+        limit = math.floor(generator.max_len_a * len(source) + generator.max_len_b)
+        return max(min(limit, generator.max_len - 1), generator.min_len)
 
-    def _best(self, sentence: Sentence, source: np.ndarray, found: Any) -> Hypothesis:
-        tokens = found[0]["tokens"]
-        text = self.text.of(tokens.cpu(), without=self.languages.target_token(sentence.direction))
+    def _best(self, sentence: Sentence, source: np.ndarray, results: Any) -> Hypothesis:
+        tokens = results[0]["tokens"]
+        text = detokenize(
+            tokens.cpu(),
+            self.task.target_dictionary,
+            self.post_process,
+            ignore=self.language_tokens.of_target(sentence.direction),
+        )
         return Hypothesis(text, cut=len(tokens) > self._limit(source))
+
+
+class LanguageTokens:
+    """The language tokens that a multilingual fairseq task adds, for any of its directions.
+
+    Args:
+        task: set up for one direction; all languages share its dictionary.
+    """
+
+    def __init__(self, task: Any) -> None:
+        self.manager = task.data_manager
+        self.source_spec, self.target_spec = task.args.langtoks["main"]
+        self.replace_ends = bool(task.args.lang_tok_replacing_bos_eos)
+        for language in task.langs:  # the task has loaded those of its own direction
+            self.manager.dicts.setdefault(language, task.source_dictionary)
+
+    def add_to_source(self, ids: np.ndarray, direction: Direction) -> np.ndarray:
+        """Return indices that end with </s> as the encoder expects them.
+
+        The token is in front of them, or in place of </s>.
+        """
+        token = self.manager.get_encoder_langtok(
+            direction.source, direction.target, self.source_spec
+        )
+        if token is None:
+            return ids
+        return np.append(ids[:-1], token) if self.replace_ends else np.insert(ids, 0, token)
+
+    def of_target(self, direction: Direction) -> Optional[int]:
+        """Return the token that hypotheses begin with, or None."""
+        return self.manager.get_decoder_langtok(direction.target, self.target_spec)
+
+
+def detokenize(
+    tokens: Tensor,
+    dictionary: Dictionary,
+    post_process: Optional[str],
+    ignore: Optional[int] = None,
+) -> str:
+    """Return the sentence of tokens [T], as fairseq does, with byte pieces as characters.
+
+    Args:
+        tokens: dictionary indices; </s> is left out.
+        dictionary: the target side's.
+        post_process: fairseq's name for how pieces are joined, such as sentencepiece.
+        ignore: one more index to leave out.
+    """
+    ignored = set() if ignore is None else {ignore}
+    text = dictionary.string(tokens, post_process, extra_symbols_to_ignore=ignored)
+    return join_bytes(text) if "<0x00>" in dictionary else text
+
+
+def join_bytes(text: str) -> str:
+    """Decode runs of SentencePiece's byte pieces, which fairseq prints as they are.
+
+    Control characters, which bytes can spell too, become spaces, so that a line stays one line.
+    """
+
+    def decode(run: re.Match) -> str:
+        digits = run[0].replace("<0x", "").replace(">", "")
+        return bytes.fromhex(digits).decode("utf-8", errors="replace")
+
+    return CONTROL.sub(" ", BYTES.sub(decode, text))

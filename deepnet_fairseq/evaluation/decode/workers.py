@@ -1,7 +1,8 @@
-"""Translators at work: one in this process, or one in each of several, each with a GPU or a share of the cores of its own."""
+"""Translators in this process or in several, each with its own GPU or its share of the cores."""
 
 import gc
 import signal
+from argparse import Namespace
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -15,15 +16,19 @@ from deepnet_fairseq.evaluation.decode.translator import Hypothesis, Translator
 from deepnet_fairseq.parallel import init_worker, map_ordered, usable_cores
 
 Translated = Tuple[List[Sentence], List[Optional[Hypothesis]]]
-# Batches in the hands of each process beside the one that it works on: enough that it never waits.
+# Batches that wait in each process: enough that it is never idle.
 AHEAD = 2
 
-_translator: Optional[Translator] = None  # a worker process's own
+_translator: Optional[Translator] = None  # of a worker process
 _failure: Optional[EvaluationError] = None  # why it has none
 
 
 def choose_devices(workers: Optional[int], cpu: bool) -> List[str]:
-    """A device for each worker: every GPU once, or as many times the CPU. Raises EvaluationError for more workers than GPUs."""
+    """Return one device per worker: each GPU once, or the CPU for every worker.
+
+    Raises:
+        EvaluationError: there are more workers than GPUs.
+    """
     gpus = 0 if cpu else torch.cuda.device_count()
     if gpus == 0:
         return ["cpu"] * (workers or 1)
@@ -35,30 +40,36 @@ def choose_devices(workers: Optional[int], cpu: bool) -> List[str]:
 
 
 def translate_batches(
-    command: Sequence[str], devices: Sequence[str], batches: Iterable[List[Sentence]]
+    args: Namespace, devices: Sequence[str], batches: Iterable[List[Sentence]]
 ) -> Iterator[Translated]:
-    """Yield every batch with its hypotheses, in order; the model is loaded once per device.
+    """Yield each batch with its hypotheses, in order; each device loads the model once.
 
-    Raises EvaluationError for what Translator refuses, and for a worker process that dies.
+    Raises:
+        EvaluationError: a Translator rejects args or batch, or a worker process dies.
     """
-    if len(devices) == 1:
-        translator = Translator(command, torch.device(devices[0]))
-        for batch in batches:
-            yield batch, translator.translate(batch)
-        del translator
-        gc.collect()  # a model in a reference cycle would share the device's memory with COMET's
-        torch.cuda.empty_cache()
+    if len(devices) > 1:
+        yield from _translate_in_processes(args, devices, batches)
         return
+    translator = Translator(args, torch.device(devices[0]))
+    for batch in batches:
+        yield batch, translator.translate(batch)
+    del translator
+    gc.collect()  # a model in a reference cycle would share the device's memory with COMET's
+    torch.cuda.empty_cache()
+
+
+def _translate_in_processes(
+    args: Namespace, devices: Sequence[str], batches: Iterable[List[Sentence]]
+) -> Iterator[Translated]:
     context = get_context("spawn")  # CUDA cannot be used in a process that was forked
-    handed_out: Any = context.SimpleQueue()
+    queue: Any = context.SimpleQueue()
     for device in devices:
-        handed_out.put(device)
+        queue.put(device)
     threads = max(1, usable_cores() // len(devices))
-    with ProcessPoolExecutor(
-        len(devices), context, _begin, (list(command), handed_out, threads)
-    ) as pool:
+    workers = len(devices)
+    with ProcessPoolExecutor(workers, context, _start_worker, (args, queue, threads)) as pool:
         try:
-            yield from map_ordered(pool, _translate, batches, ahead=len(devices) * (1 + AHEAD))
+            yield from map_ordered(pool, _translate, batches, ahead=workers * (1 + AHEAD))
         except BrokenProcessPool as error:
             raise EvaluationError(
                 "a worker process died; is there enough memory for --workers models?"
@@ -67,17 +78,17 @@ def translate_batches(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(command: List[str], handed_out: Any, threads: int) -> None:
-    """Set a worker up: its own device and model, and Ctrl-C left to the process that started it."""
+def _start_worker(args: Namespace, devices: Any, threads: int) -> None:
+    """Load a model on the worker's own device; the parent process handles Ctrl-C."""
     global _translator, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     init_worker()
     torch.set_num_threads(threads)
-    device = torch.device(handed_out.get())
+    device = torch.device(devices.get())
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        _translator = Translator(command, device)
+        _translator = Translator(args, device)
     except EvaluationError as error:  # an error here would only break the pool
         _failure = error
 

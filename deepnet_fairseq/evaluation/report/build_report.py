@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.direction import Direction
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses
+from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.report.html import write_html
 from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.plots import write_heat_maps
@@ -192,7 +192,7 @@ def pick_examples(
 
 def _job(hypotheses: Hypotheses, corpus: Path) -> ScoringJob:
     direction = hypotheses.direction
-    sources, references = direction.sources(corpus), direction.references(corpus)
+    sources, references = direction.source_file(corpus), direction.reference_file(corpus)
     return ScoringJob(sources, hypotheses.path, references, direction.target)
 
 

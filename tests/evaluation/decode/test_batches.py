@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from deepnet_fairseq.evaluation.decode.batches import group_sources, make_batches
-from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.evaluation.decode.test_data import Sentence, Sources
+from deepnet_fairseq.evaluation.decode.test_data import Direction, Sentence, SourceText
 
 DE_EN, EN_DE, FR_EN = Direction("de", "en"), Direction("en", "de"), Direction("fr", "en")
 
@@ -59,14 +58,15 @@ def test_directions_share_batches_but_for_target_languages_that_must_not_mix() -
 
 def test_directions_are_grouped_until_they_have_enough_tokens() -> None:
     sets = [
-        Sources(d, 1, sentences(d, length), [], [])
+        SourceText(d, 1, sentences(d, length), [], [])
         for d, length in ((DE_EN, 4), (EN_DE, 5), (FR_EN, 20), (DE_EN, 1))
     ]
     groups = [
-        [len(one.sentences[0].ids) for one in group] for group in group_sources(iter(sets), least=9)
+        [len(one.sentences[0].ids) for one in group]
+        for group in group_sources(iter(sets), minimum_tokens=9)
     ]
     assert groups == [[4, 5], [20], [1]]
-    assert list(group_sources([], least=9)) == []
+    assert list(group_sources([], minimum_tokens=9)) == []
 
 
 def test_grouping_reads_no_further_than_it_has_to() -> None:
@@ -75,7 +75,7 @@ def test_grouping_reads_no_further_than_it_has_to() -> None:
     def sources() -> object:
         for length in (4, 5, 20):
             read.append(length)
-            yield Sources(DE_EN, 1, sentences(DE_EN, length), [], [])
+            yield SourceText(DE_EN, 1, sentences(DE_EN, length), [], [])
 
-    next(group_sources(sources(), least=9))
+    next(group_sources(sources(), minimum_tokens=9))
     assert read == [4, 5]

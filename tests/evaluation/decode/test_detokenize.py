@@ -4,7 +4,7 @@ import pytest
 import torch
 from fairseq.data import Dictionary
 
-from deepnet_fairseq.evaluation.decode.detokenize import PlainText, join_bytes
+from deepnet_fairseq.evaluation.decode.translator import detokenize, join_bytes
 
 
 @pytest.fixture
@@ -22,17 +22,15 @@ def test_byte_pieces_become_characters_when_the_vocabulary_has_them(dictionary: 
             for p in ("__de__", "▁K", "<0xC3>", "<0xA4>", "se", "▁gut", "<0xE4>", "</s>")
         ]
     )
-    assert (
-        PlainText(dictionary, "sentencepiece").of(tokens, without=dictionary.index("__de__"))
-        == "Käse gut\ufffd"
-    )
+    text = detokenize(tokens, dictionary, "sentencepiece", ignore=dictionary.index("__de__"))
+    assert text == "Käse gut\ufffd"
 
 
 def test_without_byte_pieces_it_is_what_fairseq_prints() -> None:
     plain = Dictionary()
     tokens = torch.tensor([plain.add_symbol("▁<0xC3>"), plain.unk(), plain.eos()])
     assert (
-        PlainText(plain, "sentencepiece").of(tokens)
+        detokenize(tokens, plain, "sentencepiece")
         == plain.string(tokens, "sentencepiece")
         == "<0xC3><unk>"
     )

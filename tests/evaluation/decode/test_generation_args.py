@@ -1,13 +1,21 @@
-"""fairseq-generate's flags: judged by fairseq's parser, and refused where they would have no effect."""
+"""fairseq-generate's flags: parsed by fairseq's parser, rejected if they would have no effect."""
 
+from argparse import Namespace
 from typing import List
 
 import pytest
+from fairseq import options
 
-from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.generation_args import parse_command
+from deepnet_fairseq.config.flags import parse_flags
+from deepnet_fairseq.errors import UserError
+from deepnet_fairseq.evaluation.decode.generation_args import check_supported
 
-COMMAND = ["fairseq-generate", "data-bin", "--path", "model.pt"]
+
+def parse(flags: List[str]) -> Namespace:
+    words = ["data-bin", "--path", "model.pt", *flags]
+    args = parse_flags(options.get_generation_parser(), words)
+    check_supported(args)
+    return args
 
 
 @pytest.mark.parametrize(
@@ -24,10 +32,10 @@ COMMAND = ["fairseq-generate", "data-bin", "--path", "model.pt"]
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_flags_that_fairseq_or_we_cannot_use_are_refused(flags: List[str], message: str) -> None:
-    with pytest.raises(EvaluationError, match=message):
-        parse_command([*COMMAND, *flags])
+def test_flags_that_fairseq_or_we_cannot_use_are_rejected(flags: List[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(flags)
 
 
 def test_the_last_of_two_flags_wins() -> None:
-    assert parse_command([*COMMAND, "--beam", "5", "--beam", "2"]).beam == 2
+    assert parse(["--beam", "5", "--beam", "2"]).beam == 2

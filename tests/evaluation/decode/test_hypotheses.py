@@ -1,15 +1,19 @@
-"""Which directions are translated, which are left as they are, and what an interruption leaves. The model is a stub here."""
+"""Which directions are translated, and what an interruption leaves. The model is a stub here."""
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
 import numpy as np
 import pytest
+from fairseq import options
 
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode import decode
-from deepnet_fairseq.evaluation.decode.direction import Direction, both_ways
+from deepnet_fairseq.evaluation.decode.generation_args import Generation
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines
+from deepnet_fairseq.evaluation.decode.test_data import Direction, both_ways
 from deepnet_fairseq.evaluation.decode.translator import Hypothesis
 
 DIRECTIONS = both_ways([("de", "en")], [("de", "fr")])
@@ -32,13 +36,13 @@ class WordEncoder:
 
 
 class Model:
-    """Stands in for the translator: it knows what it was given, and stops before a direction when it is told to."""
+    """Stands in for the translator: it records what it was given, and can stop before a direction."""
 
     def __init__(self) -> None:
         self.given: List[str] = []
         self.stop_before = ""
 
-    def translate(self, command: List[str], devices: Any, batches: Iterator[Any]) -> Iterator[Any]:
+    def translate(self, args: Namespace, devices: Any, batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             if any(sentence.direction.name == self.stop_before for sentence in batch):
                 raise KeyboardInterrupt
@@ -67,7 +71,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 def run(tmp_path: Path, model: Model) -> Setup:
     """run(*flags) decodes the toy corpus with these flags."""
     for direction in DIRECTIONS:
-        path = direction.sources(tmp_path / "corpus")
+        path = direction.source_file(tmp_path / "corpus")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"one {direction.source}\ntwo\nthree unknown words\n\nfive\n")
     (tmp_path / "model.pt").write_bytes(b"weights")
@@ -86,8 +90,10 @@ def run(tmp_path: Path, model: Model) -> Setup:
             ]
             return ["fairseq-generate", "data-bin", *task, *flags]
 
+        args = parse_flags(options.get_generation_parser(), command(DIRECTIONS[0])[1:])
+        generation = Generation(args, command, tmp_path / "model.pt")
         folders = tmp_path / "corpus", tmp_path / "vocabulary", tmp_path / "hypotheses"
-        return decode.decode_all(DIRECTIONS, command, tmp_path / "model.pt", *folders)
+        return decode.decode_all(DIRECTIONS, generation, *folders)
 
     return decode_toy
 
@@ -116,8 +122,8 @@ def test_a_test_set_of_empty_lines_is_finished_without_the_model(
     tmp_path: Path, run: Setup, model: Model
 ) -> None:
     for path in (
-        DIRECTIONS[0].sources(tmp_path / "corpus"),
-        DIRECTIONS[0].references(tmp_path / "corpus"),
+        DIRECTIONS[0].source_file(tmp_path / "corpus"),
+        DIRECTIONS[0].reference_file(tmp_path / "corpus"),
     ):
         path.write_text("\n\n")
     found = {h.direction.name: h for h in run()}
@@ -145,21 +151,21 @@ def edit_hypotheses(folder: Path) -> None:
     path.write_text(path.read_text().replace("de-en 0", "de-en 9"))
 
 
-def list_as_stamp(folder: Path) -> None:
+def list_as_metadata(folder: Path) -> None:
     (folder / "hypotheses/de-en.json").write_text("[1]")
 
 
-def break_stamp(folder: Path) -> None:
+def break_metadata(folder: Path) -> None:
     (folder / "hypotheses/de-en.json").write_text("{")
 
 
-def outdate_stamp(folder: Path) -> None:
+def outdate_metadata(folder: Path) -> None:
     path = folder / "hypotheses/de-en.json"
     path.write_text(path.read_text().replace('"special"', '"skipped"'))
 
 
 def change_source(folder: Path) -> None:
-    DIRECTIONS[0].sources(folder / "corpus").write_text("one\ntwo\n3\n\nfive\n")
+    DIRECTIONS[0].source_file(folder / "corpus").write_text("one\ntwo\n3\n\nfive\n")
 
 
 @pytest.mark.parametrize(
@@ -168,9 +174,9 @@ def change_source(folder: Path) -> None:
         (change_checkpoint, ["de-en", "de-fr", "en-de", "fr-de"]),
         (cut_hypotheses, ["de-en"]),
         (edit_hypotheses, ["de-en"]),
-        (list_as_stamp, ["de-en"]),
-        (break_stamp, ["de-en"]),
-        (outdate_stamp, ["de-en"]),
+        (list_as_metadata, ["de-en"]),
+        (break_metadata, ["de-en"]),
+        (outdate_metadata, ["de-en"]),
         (change_source, ["de-en"]),
     ],
 )
@@ -191,7 +197,7 @@ def test_other_flags_translate_again(run: Setup, model: Model) -> None:
     assert len(model.directions) == 4
 
 
-def test_an_interrupted_run_goes_on_with_the_groups_that_are_left(
+def test_an_interrupted_run_resumes_with_the_remaining_groups(
     run: Setup, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode, "BATCHES_IN_GROUP", 0)  # every direction is a group of its own
@@ -204,10 +210,10 @@ def test_an_interrupted_run_goes_on_with_the_groups_that_are_left(
     assert model.directions == ["de-fr", "fr-de"]
 
 
-def test_sides_of_different_length_are_refused_before_any_work(
+def test_sides_of_different_length_are_rejected_before_any_work(
     tmp_path: Path, run: Setup, model: Model
 ) -> None:
-    DIRECTIONS[-1].sources(tmp_path / "corpus").write_text("one\n")
+    DIRECTIONS[-1].source_file(tmp_path / "corpus").write_text("one\n")
     with pytest.raises(
         EvaluationError, match=r"opus\.de-fr-test\.de has 5 lines, .*opus\.de-fr-test\.fr 1"
     ):

@@ -9,8 +9,7 @@ import sentencepiece
 from deepnet_fairseq.data.binarize import Encoder
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, load_dictionary, write_dictionary
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.evaluation.decode.test_data import check_lines, read_sources
+from deepnet_fairseq.evaluation.decode.test_data import Direction, count_test_lines, read_source
 
 DIRECTION = Direction("de", "en")
 LINES = ["a b a", "", "a\u2028b", "b 龍 a", "   ", "b" * 3000, "a\tb"]
@@ -38,18 +37,18 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    for path in (DIRECTION.sources(tmp_path), DIRECTION.references(tmp_path)):
+    for path in (DIRECTION.source_file(tmp_path), DIRECTION.reference_file(tmp_path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(line + "\n" for line in LINES), encoding="utf-8")
     return tmp_path
 
 
 def test_every_line_is_a_sentence_or_empty(vocabulary: Path, corpus: Path) -> None:
-    sources = read_sources(DIRECTION, corpus, Encoder(vocabulary))
-    assert sources.lines == len(LINES) == check_lines(DIRECTION, corpus)
-    assert sources.empty == [1, 4]
-    assert [sentence.line for sentence in sources.sentences] == [0, 2, 3, 5, 6]
-    assert sources.unknown == [3]
+    source = read_source(DIRECTION, corpus, Encoder(vocabulary))
+    assert source.lines == len(LINES) == count_test_lines(DIRECTION, corpus)
+    assert source.empty == [1, 4]
+    assert [sentence.line for sentence in source.sentences] == [0, 2, 3, 5, 6]
+    assert source.unknown == [3]
 
 
 def test_sentences_are_encoded_as_sentencepiece_and_fairseq_do_it(
@@ -57,7 +56,7 @@ def test_sentences_are_encoded_as_sentencepiece_and_fairseq_do_it(
 ) -> None:
     model = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary / MODEL_NAME))
     dictionary = load_dictionary(vocabulary)
-    for sentence in read_sources(DIRECTION, corpus, Encoder(vocabulary)).sentences:
+    for sentence in read_source(DIRECTION, corpus, Encoder(vocabulary)).sentences:
         pieces = " ".join(model.encode(LINES[sentence.line], out_type=str))
         expected = dictionary.encode_line(pieces, add_if_not_exist=False).numpy()
         np.testing.assert_array_equal(sentence.ids, expected, err_msg=LINES[sentence.line][:20])
@@ -67,17 +66,17 @@ def test_sentences_are_encoded_as_sentencepiece_and_fairseq_do_it(
     ("references", "counts"), [("one\n", "has 7 lines, .* 1"), ("", "has 7 lines, .* 0")]
 )
 def test_sides_of_different_length_are_refused(corpus: Path, references: str, counts: str) -> None:
-    DIRECTION.references(corpus).write_text(references)
+    DIRECTION.reference_file(corpus).write_text(references)
     with pytest.raises(
         EvaluationError, match=rf"opus\.de-en-test\.de {counts}; they must be as many"
     ):
-        check_lines(DIRECTION, corpus)
+        count_test_lines(DIRECTION, corpus)
 
 
 def test_no_lines_at_all_are_refused(corpus: Path) -> None:
-    for path in (DIRECTION.sources(corpus), DIRECTION.references(corpus)):
+    for path in (DIRECTION.source_file(corpus), DIRECTION.reference_file(corpus)):
         path.write_text("")
     with pytest.raises(
         EvaluationError, match="has 0 lines, .* 0; they must be as many, and at least one"
     ):
-        check_lines(DIRECTION, corpus)
+        count_test_lines(DIRECTION, corpus)

@@ -1,4 +1,4 @@
-"""One model for all directions at once, against fairseq-generate, one direction at a time, with every kind of language token."""
+"""One model for all directions against fairseq-generate, with every kind of language token."""
 
 import re
 from argparse import Namespace
@@ -12,13 +12,14 @@ from fairseq_cli import generate
 from support.files_toy import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.checkpoints import load_checkpoint
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.binarize import Encoder
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.batches import make_batches
 from deepnet_fairseq.evaluation.decode.decode import decode_all
-from deepnet_fairseq.evaluation.decode.direction import Direction
-from deepnet_fairseq.evaluation.decode.test_data import Sentence, read_sources
+from deepnet_fairseq.evaluation.decode.generation_args import Generation
+from deepnet_fairseq.evaluation.decode.test_data import Direction, Sentence, read_source
 from deepnet_fairseq.evaluation.decode.translator import Translator
 from deepnet_fairseq.evaluation.decode.workers import translate_batches
 
@@ -26,7 +27,10 @@ LANGUAGE_TOKENS = {
     "encoder tgt": "encoder-langtok: tgt",
     "encoder src, decoder": "encoder-langtok: src, decoder-langtok: true",
     "decoder": "decoder-langtok: true",
-    "mbart": "encoder-langtok: src, decoder-langtok: true, lang-tok-replacing-bos-eos: true, lang-tok-style: mbart",
+    "mbart": (
+        "encoder-langtok: src, decoder-langtok: true, lang-tok-replacing-bos-eos: true, "
+        "lang-tok-style: mbart"
+    ),
 }
 # The same length limit for every sentence: that of fairseq depends on the batch, and this model often gets there.
 FLAGS = ["--max-len-a", "0", "--max-len-b", "12"]
@@ -67,6 +71,10 @@ def command(recipe: Recipe, direction: Direction, *flags: str) -> List[str]:
     ]
 
 
+def parse(words: Sequence[str]) -> Namespace:
+    return parse_flags(options.get_generation_parser(), words[1:])
+
+
 def by_fairseq(words: Sequence[str], folder: Path) -> List[str]:
     """What fairseq-generate prints for each line."""
     # A process to load so little would be waited for in vain at its end, five seconds each time.
@@ -90,13 +98,10 @@ def test_every_direction_is_translated_as_fairseq_generate_does_it(
     directions = recipe.test_directions
     assert [direction.name for direction in directions] == DIRECTIONS
     model = recipe.checkpoint_dir / "checkpoint_last.pt"
+    args = parse(command(recipe, directions[-1], *flags))  # whichever direction they are of
+    generation = Generation(args, lambda d: command(recipe, d, *flags), model)
     found = decode_all(
-        directions,
-        lambda d: command(recipe, d, *flags),
-        model,
-        recipe.corpus_dir,
-        recipe.vocabulary_dir,
-        tmp_path / "ours",
+        directions, generation, recipe.corpus_dir, recipe.vocabulary_dir, tmp_path / "ours"
     )
     different = 0
     for hypotheses in found:
@@ -120,12 +125,13 @@ def sentences(toy: Recipe) -> List[Sentence]:
     return [
         s
         for direction in toy.test_directions
-        for s in read_sources(direction, toy.corpus_dir, encoder).sentences
+        for s in read_source(direction, toy.corpus_dir, encoder).sentences
     ]
 
 
 def translator(toy: Recipe, *flags: str) -> Translator:
-    return Translator(command(toy, toy.test_directions[0], *flags), torch.device("cpu"))
+    args = parse(command(toy, toy.test_directions[0], *flags))
+    return Translator(args, torch.device("cpu"))
 
 
 def all_at_once(
@@ -171,15 +177,15 @@ def test_a_batch_too_large_for_the_memory_is_halved(
 ) -> None:
     model, sizes = translator(toy), []
     expected = model.translate(sentences)
-    whole = model._generate
+    generate = model.generator.generate
 
-    def small_memory(batch: List[Sentence], sources: Any) -> Any:
-        sizes.append(len(batch))
-        if len(batch) > 15:
+    def small_memory(models: Any, sample: Dict[str, Any], **options: Any) -> Any:
+        sizes.append(len(sample["id"]))
+        if sizes[-1] > 15:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return whole(batch, sources)
+        return generate(models, sample, **options)
 
-    monkeypatch.setattr(model, "_generate", small_memory)
+    monkeypatch.setattr(model.generator, "generate", small_memory)
     assert model.translate(sentences) == expected
     assert sizes == [42, 21, 10, 11, 21, 10, 11]
 
@@ -189,10 +195,10 @@ def test_one_sentence_too_large_for_the_memory_is_an_error(
 ) -> None:
     model = translator(toy)
 
-    def no_memory(batch: List[Sentence], sources: Any) -> Any:
+    def no_memory(models: Any, sample: Dict[str, Any], **options: Any) -> Any:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(model, "_generate", no_memory)
+    monkeypatch.setattr(model.generator, "generate", no_memory)
     with pytest.raises(EvaluationError, match=r"de-en, line 1: this sentence alone does not fit"):
         model.translate(sentences[:3])
 
@@ -203,7 +209,7 @@ def test_other_searches_of_fairseq_work_as_they_are(toy: Recipe, sentences: List
     assert found != all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "4")
 
 
-def test_the_least_length_goes_before_a_sentences_own_limit(
+def test_the_minimum_length_goes_before_a_sentences_own_limit(
     toy: Recipe, sentences: List[Sentence]
 ) -> None:
     longest = max(len(sentence.ids) for sentence in sentences) + 1  # with the language token
@@ -217,9 +223,9 @@ def test_two_workers_that_cannot_load_the_model_say_why(
     toy: Recipe, sentences: List[Sentence], tmp_path: Path
 ) -> None:
     (tmp_path / "model.pt").write_bytes(b"nothing")
-    words = command(toy, toy.test_directions[0], "--path", str(tmp_path / "model.pt"))
+    args = parse(command(toy, toy.test_directions[0], "--path", str(tmp_path / "model.pt")))
     with pytest.raises(EvaluationError, match=r"model\.pt cannot be loaded"):
-        list(translate_batches(words, ["cpu", "cpu"], [sentences]))
+        list(translate_batches(args, ["cpu", "cpu"], [sentences]))
 
 
 def test_a_file_that_is_no_checkpoint_is_named(toy: Recipe, tmp_path: Path) -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from deepnet_fairseq.evaluation.decode.direction import both_ways
+from deepnet_fairseq.evaluation.decode.test_data import both_ways
 
 
 def test_both_ways_of_every_pair_supervised_first() -> None:
     found = both_ways([("de", "en"), ("en", "zu")], [("de", "zu")])
     assert [d.name for d in found] == ["de-en", "en-de", "en-zu", "zu-en", "de-zu", "zu-de"]
-    assert found[3].sources(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
-    assert found[5].references(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
+    assert found[3].source_file(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
+    assert found[5].reference_file(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
 
 
 def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_another() -> None:
@@ -50,4 +50,4 @@ def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -
         ("flores200", False),
         ("ted", True),
     ]
-    assert found[5].sources(Path("c")) == Path("c/test-sets/flores200/de-en/opus.de-en-test.en")
+    assert found[5].source_file(Path("c")) == Path("c/test-sets/flores200/de-en/opus.de-en-test.en")
