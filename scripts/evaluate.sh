@@ -4,15 +4,19 @@
 # usage: scripts/evaluate.sh CONFIG [options] [fairseq-generate flags]
 #
 #   CONFIG               a YAML file that scripts/train.sh has trained
-#   --checkpoint FILE    evaluate this one, instead of the mean of the newest ones (evaluation.average_checkpoints)
-#   --hypotheses FOLDER  score another system's translations: plain text, one file per direction, such as de-en.en; needs --output
+#   --checkpoint FILE    evaluate this one, instead of the average of the newest ones
+#                        (evaluation.average_checkpoints)
+#   --hypotheses FOLDER  score another system's translations: plain text, one file per direction,
+#                        such as de-en.en; needs --output
 #   --output FOLDER      for the results (default: evaluation/ in the config's work_dir)
-#   --workers N          processes that translate, with a model each (default: one per GPU, else one)
+#   --workers N          processes that translate, one model each (default: one per GPU, else one)
 #
-# Every pair in both directions, zero-shot pairs too, from one model load. Other flags after CONFIG go to fairseq's search as they are and
-# win over the config's; the fairseq-generate command that gives the same translations of one direction is printed. A GPU is used when
-# there is one. The table goes to stdout; report.html, scores.md, scores.tsv, scores.json, figures and hypotheses/ go to FOLDER.
-# Directions that are translated already, by the same checkpoint and flags, are not translated again: an interrupted run is just run again.
+# Every pair is translated in both directions, zero-shot pairs too, with one model load. All other
+# flags go to fairseq's search and win over the config's. The fairseq-generate command that gives the
+# same translations of one direction is printed. If there is a GPU, it is used. The table goes to
+# stdout; report.html, scores.md, scores.tsv, scores.json, heat_map.png and hypotheses/ go to FOLDER.
+# Directions that the same checkpoint and flags have translated before are not translated again: to
+# resume an interrupted run, run it again.
 #
 # example: scripts/evaluate.sh configs/cldr/cldr_quickstart.yaml --beam 1
 set -euo pipefail
@@ -21,8 +25,8 @@ set -euo pipefail
 # freed, and the kernel clears the same pages anew for every step of the search: about a sixth of the
 # time of translation on a CPU. With these thresholds, freed memory is kept; other C libraries ignore
 # them.
-export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_-2147483647}
-export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_-2147483647}
+export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2147483647}
+export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-2147483647}
 
 main() {
   local root
