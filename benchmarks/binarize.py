@@ -18,10 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from deepnet_fairseq.data.binarize import BinarizationConfig, binarize
-from deepnet_fairseq.data.bitext import write_pair
+from deepnet_fairseq.data.bitext import corpus_file, write_pair
 from deepnet_fairseq.data.corpora import cldr
-from deepnet_fairseq.data.corpora.inputs import Inputs
-from deepnet_fairseq.data.corpus_paths import corpus_file
+from deepnet_fairseq.data.corpora.build import BuildContext
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.data.normalize import normalize_spaces
@@ -212,11 +211,13 @@ def make_corpus(work: Workload, options: argparse.Namespace) -> None:
         )
     else:
         words = {"countries": 80, "currencies": 24, "units": 24, "language_names": 40}
-        config = cldr.CldrConfig(
+        config = cldr.CldrCorpus(
             languages=[PAIR[0]], train_lines=options.lines, dev_lines=1, test_lines=1, **words
         )
         cldr.build(
-            config, work.root / "corpus", Inputs(Downloads(work.root), CleaningConfig(), Jobs())
+            config,
+            work.root / "corpus",
+            BuildContext(Downloads(work.root), CleaningConfig(), Jobs()),
         )
     vocabulary = VocabularyConfig(size=options.vocabulary, hard_limit=False, sample_lines=100_000)
     result = train_vocabulary(vocabulary, work.root / "corpus", [PAIR], work.root / "vocabulary")

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from deepnet_fairseq.commands import prepare
 from deepnet_fairseq.config.load import load_recipe
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file
 from deepnet_fairseq.data.corpora import opus100
 from deepnet_fairseq.data.corpora.opus100_files import (
     ARCHIVES,
@@ -33,7 +34,6 @@ from deepnet_fairseq.data.corpora.opus100_files import (
     TRAINING_PAIRS,
     ZERO_SHOT_ARCHIVE,
 )
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
 from deepnet_fairseq.data.download import Downloads, RemoteFile
 from deepnet_fairseq.languages import Pair
 from deepnet_fairseq.parallel import Jobs
@@ -71,7 +71,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             recipe = replace(
                 recipe, work_dir=folder / "work", data_dir=folder / "work", vocabulary=vocabulary
             )
-            rows = run_steps(recipe, Downloads(folder / "downloads"), Jobs(options.workers))
+            rows = run_stages(recipe, Downloads(folder / "downloads"), Jobs(options.workers))
     print("\n".join(rows))
     return 0
 
@@ -94,23 +94,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_steps(recipe: Any, downloads: Downloads, jobs: Jobs) -> List[str]:
+def run_stages(recipe: Any, downloads: Downloads, jobs: Jobs) -> List[str]:
     """Run prepare.sh's stages; return a line for each, and the peak memory of this process."""
     rows, total, pairs = [], 0.0, 0
-    for step in prepare.make_steps(recipe, downloads, jobs):
+    for stage in prepare.make_stages(recipe, downloads, jobs):
         start = time.perf_counter()
-        step.run()
+        stage.run()
         seconds = time.perf_counter() - start
         total += seconds
-        if "counts" in step.result():
+        if "counts" in stage.result():
             train = [
-                splits["train"] for splits in step.result()["counts"].values() if "train" in splits
+                splits["train"] for splits in stage.result()["counts"].values() if "train" in splits
             ]
             pairs = sum(counts["read"] for counts in train)
             rows.append(
                 f"training pairs read: {pairs:,}, kept: {sum(counts['kept'] for counts in train):,}"
             )
-        rows.append(f"{step.directory.name}: {seconds:.0f} s")
+        rows.append(f"{stage.directory.name}: {seconds:.0f} s")
     rows.append(f"total: {total:.0f} s, {pairs / total:,.0f} training pairs per second")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rows.append(f"peak memory of the main process: {peak:.1f} GiB")
@@ -150,7 +150,7 @@ def make_archives(folder: Path, share: float) -> Dict[str, Tuple[int, str]]:
     }
 
 
-ZERO_SHOT_PAIRS = opus100.Opus100Config().zero_shot_pairs()
+ZERO_SHOT_PAIRS = opus100.Opus100Corpus().zero_shot_pairs()
 
 
 @lru_cache(maxsize=110)

@@ -1,9 +1,10 @@
-"""Text files and atomic writes: a file that is written here is complete, or it is not there."""
+"""Text files and atomic writes: a file or folder written here is complete or absent."""
 
 import contextlib
 import gzip
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import IO, Iterable, Iterator
 
@@ -12,29 +13,58 @@ from deepnet_fairseq.errors import DataError
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; on success rename it to `path`, on an error remove it.
+    """Yield a path beside `path` to write a file to.
 
-    The name ends with `.partial`, so that whatever a kill leaves is never taken for the file.
+    On success it is renamed to `path`; on an error it is removed and `path` stays as it was. Its
+    name ends with `.partial`, so that what a kill leaves behind is never taken for the file.
     """
-    beside = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield beside
-        os.replace(beside, path)
+        yield partial
+        os.replace(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
         raise
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` to fill; as `atomic`, but for a folder.
+
+    What a killed process has left beside `path` is removed first.
+    """
+    partial = _partial(path)
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write text atomically as UTF-8, with `\n` line ends."""
-    with atomic(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+    r"""Write text atomically as UTF-8, with `\n` line ends."""
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write one line each, beside path, then rename. Raises ValueError for a line with a line break in it."""
+    """Write one line per string, atomically.
+
+    Raises:
+        ValueError: A string has a line break in it.
+    """
     text = [line + "\n" for line in lines]
     for number, line in enumerate(text, start=1):
         if "\n" in line[:-1] or "\r" in line:
@@ -48,9 +78,13 @@ def open_binary(path: Path) -> IO[bytes]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a plain or `.gz` file, without their newlines. Raises DataError, naming file and line, for bytes which aren't UTF-8.
+    r"""Yield the lines of a plain or `.gz` file, without their newlines.
 
-    Only `\\n` (or `\\r\\n`) ends a line: characters such as U+2028 would otherwise tear two sides of a pair apart.
+    Only `\n` or `\r\n` ends a line: at characters such as U+2028, the two sides of parallel text
+    would come apart.
+
+    Raises:
+        DataError: The text is not UTF-8, or the file is no complete gzip file; names the line.
     """
     try:
         with open_binary(path) as stream:
@@ -64,12 +98,13 @@ def read_lines(path: Path) -> Iterator[str]:
                     ) from None
     except (gzip.BadGzipFile, EOFError) as error:
         raise DataError(
-            f"{path}: not a whole gzip file ({error}); copy it again, or drop the .gz from a plain file's name"
+            f"{path}: not a whole gzip file ({error}); copy it again, "
+            "or drop the .gz from a plain file's name"
         ) from None
 
 
 def count_lines(path: Path) -> int:
-    """How many lines a plain or `.gz` file holds; a last line without a newline counts."""
+    """Count the lines of a plain or `.gz` file, a last line without a newline included."""
     lines = 0
     with open_binary(path) as stream:
         for _ in stream:
@@ -78,7 +113,7 @@ def count_lines(path: Path) -> int:
 
 
 def sha256_of(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal digits, read block by block."""
+    """Return a file's SHA-256 in hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):

@@ -16,13 +16,18 @@ def parse_direction(name: str) -> Pair:
     codes = name.split("-")
     if len(codes) != 2 or not all(codes) or codes[0] == codes[1]:
         raise DataError(
-            f"{name!r} is not a language pair; write two different codes with a hyphen between them, such as de-en"
+            f"{name!r} is not a language pair; "
+            "write two different codes with a hyphen between them, such as de-en"
         )
     return codes[0], codes[1]
 
 
 def parse_pair(name: str) -> Pair:
-    """Return the pair of `b-a` or `a-b` in alphabetical order, (a, b). Raises DataError as `parse_direction`."""
+    """Return the pair of `b-a` or `a-b` in alphabetical order, (a, b).
+
+    Raises:
+        DataError: As `parse_direction`.
+    """
     return sort_pair(*parse_direction(name))
 
 

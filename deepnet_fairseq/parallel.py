@@ -1,4 +1,4 @@
-"""Threads and processes: ordered maps, and jobs over many language pairs on this machine or a cluster."""
+"""Threads and processes: ordered maps, and named jobs on this machine or on a cluster."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
@@ -28,210 +29,196 @@ from typing import (
 
 from tqdm import tqdm
 
-from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.errors import DataError, UserError
 from deepnet_fairseq.logging import log_to_stderr
 
 Argument, Result = TypeVar("Argument"), TypeVar("Result")
+Function = Callable[..., Any]
+NamedResult = Tuple[str, Any]
 logger = logging.getLogger(__name__)
 
 CLUSTERS = ("local", "slurm")  # submitit's; local runs the same code in processes of this machine
-POLL_SECONDS = 1.0  # between two looks at a cluster's jobs
+POLL_SECONDS = 1.0  # between two polls of a cluster's jobs
 
 
 @dataclass
 class Jobs:
-    """How jobs are run. Each is a function of a module, with arguments that can be pickled and a result as JSON holds it."""
+    """How named jobs are run.
 
-    workers: int = (
-        1  # processes on this machine; jobs that Slurm runs at the same time, if more than 1
-    )
+    A job is a module-level function; its arguments can be pickled and its result is JSON.
+    """
+
+    workers: int = 1  # processes; with slurm, the number of jobs at a time if more than 1
     cluster: str = ""  # one of CLUSTERS, or "" for this machine alone
-    log_dir: Path = Path(
-        "jobs"
-    )  # where a cluster's machines write their logs; they must all see it
-    parameters: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # submitit's own: timeout_min, mem_gb, slurm_partition ...
+    log_dir: Path = Path("jobs")  # where a cluster's machines write their logs; shared by all
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # submitit's: timeout_min, …
 
     def run(
         self,
-        function: Callable[..., Any],
+        function: Function,
         arguments: Mapping[str, Sequence[Any]],
-        what: str,
-        ledger: Optional[Path] = None,
+        description: str,
+        journal: Optional[Path] = None,
     ) -> Dict[str, Any]:
-        """Call the function once per name, with that name's arguments; return the results by name, in the order of the names.
+        """Call `function` once per name with that name's arguments.
 
-        what says in the progress bar what is done. With a ledger, a file, each result is kept as soon as it is there, and a job that the
-        ledger knows is not run again. The first job that fails ends it all: its DataError is raised as it is, any other error as a
-        DataError that names the job.
+        Args:
+            function: What a job does.
+            arguments: The arguments of each job, by its name.
+            description: Label of the progress bar.
+            journal: A file to which each result is appended as soon as it exists. Jobs that are
+                in it already are not run again.
+
+        Returns:
+            The results by name, in the order of `arguments`.
+
+        Raises:
+            UserError: The first job that failed with one; the other jobs are cancelled.
+            DataError: The first job that failed with any other error. The message names the job.
         """
-        results = read_journal(ledger) if ledger else {}
-        todo = {name: tuple(values) for name, values in arguments.items() if name not in results}
-        if len(todo) < len(arguments):
-            logger.info(
-                "%s: %d of %d are finished already",
-                what,
-                len(arguments) - len(todo),
-                len(arguments),
-            )
+        results = read_journal(journal) if journal else {}
+        pending = {name: tuple(args) for name, args in arguments.items() if name not in results}
+        finished = len(arguments) - len(pending)
+        if finished:
+            logger.info("%s: %d of %d are finished already", description, finished, len(arguments))
         with tqdm(
-            total=len(arguments),
-            initial=len(arguments) - len(todo),
-            desc=what,
-            unit="job",
-            mininterval=1,
+            total=len(arguments), initial=finished, desc=description, unit="job", mininterval=1
         ) as bar:
-            for name, result in self._each(function, todo):
+            for name, result in self._run_pending(function, pending):
                 results[name] = result
-                if ledger:
-                    with open(ledger, "a", encoding="utf-8") as stream:
-                        stream.write(json.dumps([name, result], ensure_ascii=False) + "\n")
+                if journal:
+                    _append(journal, name, result)
                 bar.set_postfix_str(name, refresh=False)
                 bar.update()
         return {name: results[name] for name in arguments}
 
     def threads(self, jobs: int) -> int:
-        """How many threads each of so many jobs may use: this machine's workers that would be idle, or a cluster's CPUs of a job."""
+        """Return how many threads each of `jobs` jobs may use.
+
+        These are this machine's idle workers, or the CPUs that a cluster gives to a job.
+        """
         if self.cluster:
             return int(self.parameters.get("cpus_per_task", 1))
         return max(1, self.workers // max(1, jobs))
 
-    def _each(
-        self, function: Callable[..., Any], arguments: Dict[str, Tuple]
-    ) -> Iterator[Tuple[str, Any]]:
-        """Names and results, as they come."""
-        if self.cluster and arguments:
-            yield from self._on_cluster(function, arguments)
-        elif self.workers > 1 and len(arguments) > 1:
-            yield from self._in_processes(function, arguments)
+    def _run_pending(self, function: Function, pending: Dict[str, Tuple]) -> Iterator[NamedResult]:
+        """Yield names and results in the order in which the jobs finish."""
+        if self.cluster and pending:
+            yield from self._run_on_cluster(function, pending)
+        elif self.workers > 1 and len(pending) > 1:
+            yield from self._run_in_processes(function, pending)
         else:
-            for name, values in arguments.items():
-                with _named(name):
-                    result = function(*values)
+            for name, args in pending.items():
+                with _name_errors(name):
+                    result = function(*args)
                 yield name, result
 
-    def _in_processes(
-        self, function: Callable[..., Any], arguments: Dict[str, Tuple]
-    ) -> Iterator[Tuple[str, Any]]:
-        # A plain fork would copy the locks of torch's and sentencepiece's threads; the server has imported what jobs need, once.
+    def _run_in_processes(
+        self, function: Function, pending: Dict[str, Tuple]
+    ) -> Iterator[NamedResult]:
+        # A plain fork would copy the locks of torch's and sentencepiece's threads; the fork server
+        # imports what the jobs need once.
         context = get_context("forkserver")
         context.set_forkserver_preload(["deepnet_fairseq"])
-        with ProcessPoolExecutor(min(self.workers, len(arguments)), context, init_worker) as pool:
-            futures: Dict[Future, str] = {
-                pool.submit(function, *values): name for name, values in arguments.items()
+        with ProcessPoolExecutor(min(self.workers, len(pending)), context, init_worker) as pool:
+            names: Dict[Future, str] = {
+                pool.submit(function, *args): name for name, args in pending.items()
             }
             try:
-                for future in as_completed(futures):
-                    with _named(futures[future]):
+                for future in as_completed(names):
+                    with _name_errors(names[future]):
                         result = future.result()
-                    yield futures[future], result
+                    yield names[future], result
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _on_cluster(
-        self, function: Callable[..., Any], arguments: Dict[str, Tuple]
-    ) -> Iterator[Tuple[str, Any]]:
-        submitit = _import_submitit()
-        try:
-            executor = submitit.AutoExecutor(folder=self.log_dir, cluster=self.cluster)
-        except RuntimeError as error:
-            raise DataError(f"--cluster {self.cluster}: {_in_one_line(error)}") from error
-        try:
-            executor.update_parameters(
-                **{"name": "deepnet-prepare", **self._throttle(), **self.parameters}
-            )
-        except (NameError, TypeError, ValueError) as error:
-            raise DataError(
-                f"--cluster-option: submitit refuses it: {_in_one_line(error)}"
-            ) from error
-        try:
-            with executor.batch():
-                submitted = {
-                    name: executor.submit(Restartable(name, function), *values)
-                    for name, values in arguments.items()
-                }
-        except RuntimeError as error:  # what sbatch says
-            raise DataError(f"--cluster {self.cluster}: {_in_one_line(error)}") from error
+    def _run_on_cluster(
+        self, function: Function, pending: Dict[str, Tuple]
+    ) -> Iterator[NamedResult]:
+        running = self._submit(function, pending)
         logger.info(
-            "%d jobs handed to %s; their logs lie in %s", len(submitted), self.cluster, self.log_dir
+            "%d jobs submitted to %s; their logs are in %s",
+            len(running),
+            self.cluster,
+            self.log_dir,
         )
         try:
-            while submitted:
-                for name in [name for name, job in submitted.items() if job.done()]:
-                    with _named(name, hint=f"; see {submitted[name].paths.stderr}"):
-                        outcome = submitted.pop(name).result()
+            while running:
+                for name in [name for name, job in running.items() if job.done()]:
+                    with _name_errors(name, hint=f"; see {running[name].paths.stderr}"):
+                        outcome = running.pop(name).result()
                     if "error" in outcome:
                         raise DataError(outcome["error"])
                     yield name, outcome["result"]
-                time.sleep(POLL_SECONDS if submitted else 0)
+                time.sleep(POLL_SECONDS if running else 0)
         finally:
-            for job in submitted.values():
+            for job in running.values():
                 job.cancel()
 
-    def _throttle(self) -> Dict[str, Any]:
-        return (
-            {"slurm_array_parallelism": self.workers}
-            if self.workers > 1 and self.cluster == "slurm"
-            else {}
-        )
+    def _submit(self, function: Function, pending: Dict[str, Tuple]) -> Dict[str, Any]:
+        """Submit all jobs as one array and return submitit's jobs by name."""
+        parameters: Dict[str, Any] = {"name": "deepnet-prepare"}
+        if self.workers > 1 and self.cluster == "slurm":
+            parameters["slurm_array_parallelism"] = self.workers
+        try:
+            executor = _import_submitit().AutoExecutor(folder=self.log_dir, cluster=self.cluster)
+        except RuntimeError as error:
+            raise DataError(f"--cluster {self.cluster}: {_one_line(error)}") from error
+        try:
+            executor.update_parameters(**{**parameters, **self.parameters})
+        except (NameError, TypeError, ValueError) as error:
+            raise DataError(f"--cluster-option: submitit refuses it: {_one_line(error)}") from error
+        jobs = {}
+        try:
+            with executor.batch():
+                for name, args in pending.items():
+                    jobs[name] = executor.submit(RequeueableJob(name, function), *args)
+        except RuntimeError as error:  # what sbatch says
+            raise DataError(f"--cluster {self.cluster}: {_one_line(error)}") from error
+        return jobs
 
 
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+class RequeueableJob:
+    """A cluster's job that a preempted machine returns to the queue, to be run from its start."""
+
+    def __init__(self, name: str, function: Function) -> None:
+        self.name, self.function = name, function
+
+    def __call__(self, *args: Any) -> Dict[str, Any]:
+        """Return the function's `result`, or a user error's message as `error`.
+
+        submitit would hand over a whole traceback as text.
+        """
+        try:
+            with _name_errors(self.name):
+                return {"result": self.function(*args)}
+        except UserError as error:
+            logger.exception("%s", self.name)
+            return {"error": str(error)}
+
+    def checkpoint(self, *args: Any) -> Any:
+        """Return the job to queue again; submitit calls this before the machine is taken away."""
+        return _import_submitit().helpers.DelayedSubmission(self, *args)
 
 
 def init_worker() -> None:
-    """Set a worker process up: its log, and that it ends with the process that started it, however that ends."""
+    """Set up a worker process: its log, and that it ends when its parent ends in any way."""
     log_to_stderr()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-class Restartable:
-    """A job that a preempted machine hands back to the queue as it was: what it had written is written anew."""
-
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.name, self.function = name, function
-
-    def __call__(self, *arguments: Any) -> Dict[str, Any]:
-        """The function's `result`, or its `error` in one line: submitit would hand over a whole traceback as text."""
-        try:
-            with _named(self.name):
-                return {"result": self.function(*arguments)}
-        except DataError as error:
-            logger.exception("%s", self.name)
-            return {"error": str(error)}
-
-    def checkpoint(self, *arguments: Any) -> Any:
-        """What submitit calls before the machine is taken away."""
-        return _import_submitit().helpers.DelayedSubmission(self, *arguments)
-
-
-class _named:
-    """Turns any error but a DataError into one that names the job."""
-
-    def __init__(self, name: str, hint: str = "") -> None:
-        self.name, self.hint = name, hint
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is None or isinstance(error, DataError) or not isinstance(error, Exception):
-            return
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"{self.name}: {type(error).__name__}: {reason}{self.hint}") from error
-
-
 def read_journal(path: Path) -> Dict[str, Any]:
-    """The finished jobs' results by name. A last line that was cut short by a kill is dropped, from the file too."""
+    """Return the finished jobs' results by name.
+
+    A last line that a kill cut short is removed, from the file as well.
+    """
     results: Dict[str, Any] = {}
     if not path.is_file():
         return results
-    whole = 0
+    complete_bytes = 0
     with open(path, "rb") as stream:
         for line in stream:
             try:
@@ -239,17 +226,39 @@ def read_journal(path: Path) -> Dict[str, Any]:
             except ValueError:
                 break
             results[name] = result
-            whole += len(line)
-    os.truncate(path, whole)
+            complete_bytes += len(line)
+    os.truncate(path, complete_bytes)
     return results
+
+
+def _append(journal: Path, name: str, result: Any) -> None:
+    with open(journal, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps([name, result], ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _name_errors(name: str, hint: str = "") -> Iterator[None]:
+    """Turn any error but a UserError into a DataError that names the job."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"{name}: {type(error).__name__}: {reason}{hint}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _import_submitit() -> Any:
     try:
         import submitit
     except ImportError:
+        install = "pip install 'submitit>=1.5,<2'"
         raise DataError(
-            "--cluster needs the package submitit; install it with: pip install 'submitit>=1.5,<2'"
+            f"--cluster needs the package submitit; install it with: {install}"
         ) from None
     return submitit
 
@@ -260,7 +269,14 @@ def map_ordered(
     arguments: Iterable[Argument],
     ahead: int,
 ) -> Iterator[Result]:
-    """Yield the function's results in the order of the arguments; in a pool, at most so many are computed ahead of the one that is used."""
+    """Yield the function's results in the order of the arguments.
+
+    Args:
+        pool: Where the function runs; None runs it in this thread.
+        function: Called with one argument at a time.
+        arguments: Read only as far as needed.
+        ahead: The maximum number of results computed before they are used.
+    """
     if pool is None:
         yield from map(function, arguments)
         return
@@ -275,5 +291,5 @@ def map_ordered(
 
 
 def usable_cores() -> int:
-    """How many of the machine's cores this process may use."""
+    """Return how many of the machine's cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

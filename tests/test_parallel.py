@@ -1,4 +1,4 @@
-"""The same work over many pairs: here, in processes and through submitit, with the same results, errors and restarts."""
+"""Jobs run alike in this process, in worker processes and through submitit."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import count_lines, read_lines
-from deepnet_fairseq.parallel import Jobs, Restartable, read_journal
+from deepnet_fairseq.parallel import Jobs, RequeueableJob, read_journal
 
 
 def count_strictly(path: Path) -> int:
@@ -71,31 +71,31 @@ def test_a_data_error_comes_through_as_it_is(tmp_path: Path) -> None:
 def test_finished_jobs_are_not_run_again(
     jobs: Jobs, files: Dict[str, List[Any]], tmp_path: Path
 ) -> None:
-    ledger = tmp_path / "finished.jsonl"
+    journal = tmp_path / "finished.jsonl"
     first = dict(list(files.items())[:2])
-    jobs.run(count_lines, first, "count", ledger)
+    jobs.run(count_lines, first, "count", journal)
     for name in first:
         files[name][0].unlink()  # running them again would fail
-    assert jobs.run(count_lines, files, "count", ledger) == LINES
-    assert sorted(read_journal(ledger)) == sorted(LINES)
+    assert jobs.run(count_lines, files, "count", journal) == LINES
+    assert sorted(read_journal(journal)) == sorted(LINES)
 
 
 def test_results_are_kept_up_to_the_job_that_failed(
     files: Dict[str, List[Any]], tmp_path: Path
 ) -> None:
-    ledger = tmp_path / "finished.jsonl"
+    journal = tmp_path / "finished.jsonl"
     (tmp_path / "4.txt").unlink()
     with pytest.raises(DataError):
-        Jobs().run(count_lines, files, "count", ledger)
-    assert read_journal(ledger) == {"pair 0": 0, "pair 2": 2}
+        Jobs().run(count_lines, files, "count", journal)
+    assert read_journal(journal) == {"pair 0": 0, "pair 2": 2}
 
 
-def test_a_ledger_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -> None:
-    ledger = tmp_path / "finished.jsonl"
+def test_a_journal_cut_short_by_a_kill_loses_only_its_last_line(tmp_path: Path) -> None:
+    journal = tmp_path / "finished.jsonl"
     whole = json.dumps(["de-en", 3]) + "\n"
-    ledger.write_text(whole + '["en-fr", 1')
-    assert read_journal(ledger) == {"de-en": 3}
-    assert ledger.read_text() == whole
+    journal.write_text(whole + '["en-fr", 1')
+    assert read_journal(journal) == {"de-en": 3}
+    assert journal.read_text() == whole
     assert read_journal(tmp_path / "none") == {}
 
 
@@ -123,7 +123,8 @@ def write_after_a_while(path: Path) -> str:
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from deepnet_fairseq.data.jobs import Jobs; from test_jobs import write_after_a_while\n"
+        "import sys; from pathlib import Path; from deepnet_fairseq.parallel import Jobs\n"
+        "from test_parallel import write_after_a_while\n"
         "if __name__ == '__main__':\n"
         "    files = {str(n): [Path(sys.argv[1]) / f'{n}.done'] for n in range(8)}\n"
         "    Jobs(workers=2).run(write_after_a_while, files, 'write')"
@@ -162,5 +163,5 @@ def test_an_option_that_submitit_does_not_have_is_refused(
 
 def test_a_preempted_job_goes_back_to_the_queue_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "two.txt").write_text("a\nb\n")
-    again = Restartable("de-en", count_lines).checkpoint(tmp_path / "two.txt")
+    again = RequeueableJob("de-en", count_lines).checkpoint(tmp_path / "two.txt")
     assert again.function(*again.args, **again.kwargs) == {"result": 2}

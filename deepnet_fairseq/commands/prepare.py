@@ -15,20 +15,19 @@ from deepnet_fairseq.commands.main import run
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.binarize import binarize
-from deepnet_fairseq.data.corpora import CORPORA
-from deepnet_fairseq.data.corpora.inputs import Inputs
+from deepnet_fairseq.data.corpora.build import BuildContext
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.manifest import (
     MANIFEST_NAME,
     REPORT_NAME,
-    file_record,
     tool_versions,
     write_cleaning_report,
     write_manifest,
 )
-from deepnet_fairseq.data.stages import Step
+from deepnet_fairseq.data.stages import Stage
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, train_vocabulary
 from deepnet_fairseq.errors import DataError, UsageError
+from deepnet_fairseq.io import sha256_of
 from deepnet_fairseq.parallel import CLUSTERS, Jobs
 
 logger = logging.getLogger("deepnet_fairseq.commands.prepare")
@@ -65,6 +64,7 @@ def prepare_config(options: argparse.Namespace) -> None:
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
     parser = argparse.ArgumentParser(
         prog="prepare.sh",
         description="Make the corpus, vocabulary and binary data of a config.",
@@ -113,7 +113,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def parse_parameters(options: Sequence[str]) -> Dict[str, Any]:
-    """NAME=VALUE words as a mapping; whole numbers as numbers. Raises DataError for a word that isn't one."""
+    """Return NAME=VALUE words as a mapping, whole numbers as numbers.
+
+    Raises:
+        DataError: A word has another form.
+    """
     parameters: Dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")
@@ -124,75 +128,52 @@ def parse_parameters(options: Sequence[str]) -> Dict[str, Any]:
 
 
 def prepare(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> Dict[str, Dict[str, int]]:
-    """Run the steps that aren't finished yet; return the lines of each pair and split.
+    """Run the stages that are not finished yet; return the lines of each pair and split.
 
-    Raises DataError for data which cannot be made, and when data that checkpoints were trained on would be replaced.
+    Raises:
+        DataError: The data cannot be made, or would replace data that checkpoints were trained on.
     """
     with lock(recipe.data_dir):
-        steps = make_steps(recipe, downloads, jobs)
-        refuse_to_replace(recipe, steps)
-        for step in steps:
-            if step.is_finished():
-                logger.info("%s: finished before, left as it is", step.directory)
-                continue
-            logger.info("%s: being made", step.directory)
-            step.run()
-        corpus, vocabulary, binary = steps
-        tools = {step.directory.name: step.result()["tools"] for step in steps}
-        write_cleaning_report(recipe.data_dir, corpus.result()["counts"])
-        model = file_record(recipe.vocabulary_dir / MODEL_NAME)
-        write_manifest(
-            recipe.data_dir,
-            {
-                **_without_times(corpus.inputs),
-                "counts": corpus.result()["counts"],
-                "sources": corpus.result()["sources"],
-            },
-            {
-                **vocabulary.inputs["vocabulary"],
-                "model_sha256": model["sha256"],
-                "pieces": vocabulary.result()["pieces"],
-            },
-            binary.result()["lines"],
-            tools,
-        )
-        return binary.result()["lines"]
+        stages = make_stages(recipe, downloads, jobs)
+        refuse_to_replace(recipe, stages)
+        for stage in stages:
+            if stage.is_finished():
+                logger.info("%s: finished before, left as it is", stage.directory)
+            else:
+                logger.info("%s: being made", stage.directory)
+                stage.run()
+        write_reports(recipe, *stages)
+        return stages[-1].result()["lines"]
 
 
-def make_steps(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Step]:
-    """The three steps; what one is made from includes what those before it are made from."""
-    build_corpus = CORPORA[recipe.kind][1]
-    corpus = {
+def make_stages(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Stage]:
+    """Return the three stages; the inputs of each include those of the stages before it."""
+    corpus_inputs = {
         "kind": recipe.kind,
         "corpus": recipe.corpus.fingerprint(),
         "cleaning": recipe.cleaning.fingerprint(),
     }
-    vocabulary = {
-        **corpus,
+    vocabulary_inputs = {
+        **corpus_inputs,
         "languages": recipe.languages,
         "vocabulary": recipe.vocabulary.fingerprint(),
     }
-    binary = {**vocabulary, "binarization": asdict(recipe.binarization)}
+    binary_inputs = {**vocabulary_inputs, "binarization": asdict(recipe.binarization)}
 
-    def make_corpus(folder: Path) -> Dict[str, Any]:
-        counts = build_corpus(recipe.corpus, folder, Inputs(downloads, recipe.cleaning, jobs))
-        # Downloads end in any order.
-        return {
-            "counts": counts,
-            "sources": sorted(
-                downloads.records, key=lambda record: (record["name"], record["sha256"])
-            ),
-            "tools": tool_versions(),
-        }
+    def build_corpus(folder: Path) -> Dict[str, Any]:
+        counts = recipe.corpus.build(folder, BuildContext(downloads, recipe.cleaning, jobs))
+        # Downloads finish in any order.
+        sources = sorted(downloads.records, key=lambda record: (record["name"], record["sha256"]))
+        return {"counts": counts, "sources": sources, "tools": tool_versions()}
 
-    def make_vocabulary(folder: Path) -> Any:
-        found = train_vocabulary(
+    def build_vocabulary(folder: Path) -> Dict[str, Any]:
+        result = train_vocabulary(
             recipe.vocabulary, recipe.corpus_dir, recipe.supervised_pairs, folder, recipe.languages
         )
-        return {**found, "tools": tool_versions()}
+        return {**result, "tools": tool_versions()}
 
-    def make_binary(folder: Path) -> Dict[str, Any]:
-        parts = {name: list(splits) for name, splits in corpus_step.result()["counts"].items()}
+    def build_binary(folder: Path) -> Dict[str, Any]:
+        parts = {name: list(splits) for name, splits in corpus.result()["counts"].items()}
         lines = binarize(
             recipe.corpus_dir,
             recipe.vocabulary_dir,
@@ -204,32 +185,63 @@ def make_steps(recipe: Recipe, downloads: Downloads, jobs: Jobs) -> List[Step]:
         )
         return {"lines": lines, "tools": tool_versions()}
 
-    corpus_step = Step(recipe.corpus_dir, corpus, make_corpus)
+    corpus = Stage(recipe.corpus_dir, corpus_inputs, build_corpus)
     return [
-        corpus_step,
-        Step(recipe.vocabulary_dir, vocabulary, make_vocabulary),
-        Step(recipe.data_bin, binary, make_binary),
+        corpus,
+        Stage(recipe.vocabulary_dir, vocabulary_inputs, build_vocabulary),
+        Stage(recipe.data_bin, binary_inputs, build_binary),
     ]
 
 
-def refuse_to_replace(recipe: Recipe, steps: Sequence[Step]) -> None:
-    """Raise DataError if a step would replace data that a training, this config's or another's, may have used."""
-    outdated = [step.directory for step in steps if step.is_outdated()]
+def refuse_to_replace(recipe: Recipe, stages: Sequence[Stage]) -> None:
+    """Raise DataError if a stage would replace data that a training may have used.
+
+    It may be this config's training, or another's if they share a data_dir.
+    """
+    outdated = [stage.directory for stage in stages if stage.is_outdated()]
     if outdated and recipe.data_dir != recipe.work_dir:
         raise DataError(
-            f"{outdated[0]} was made from another config, and other trainings may use it; give this config its own data_dir, or remove "
-            f"{recipe.data_dir}"
+            f"{outdated[0]} was made from another config, and other trainings may use it; "
+            f"give this config its own data_dir, or remove {recipe.data_dir}"
         )
     if outdated and any(recipe.checkpoint_dir.glob("*.pt")):
         raise DataError(
-            f"{outdated[0]} was made from another config, and {recipe.checkpoint_dir} was trained on it; give the new config a work_dir of "
-            f"its own, or remove {recipe.checkpoint_dir}"
+            f"{outdated[0]} was made from another config, and {recipe.checkpoint_dir} was trained "
+            "on it; give the new config a work_dir of its own, or remove "
+            f"{recipe.checkpoint_dir}"
         )
+
+
+def write_reports(recipe: Recipe, corpus: Stage, vocabulary: Stage, binary: Stage) -> None:
+    """Write cleaning.tsv and manifest.json from the finished stages."""
+    counts = corpus.result()["counts"]
+    write_cleaning_report(recipe.data_dir, counts)
+    # The manifest has the files' checksums, not their times of change.
+    corpus_inputs = dict(corpus.inputs["corpus"])
+    corpus_inputs.pop("files", None)
+    write_manifest(
+        recipe.data_dir,
+        corpus={
+            **corpus.inputs,
+            "corpus": corpus_inputs,
+            "counts": counts,
+            "sources": corpus.result()["sources"],
+        },
+        vocabulary={
+            **vocabulary.inputs["vocabulary"],
+            "model_sha256": sha256_of(recipe.vocabulary_dir / MODEL_NAME),
+            "pieces": vocabulary.result()["pieces"],
+        },
+        lines=binary.result()["lines"],
+        tools={
+            stage.directory.name: stage.result()["tools"] for stage in (corpus, vocabulary, binary)
+        },
+    )
 
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Keep other prepare.sh away from the folder. Raises DataError if one is at work there."""
+    """Lock the folder against other prepare.sh. Raise DataError if one is running there."""
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -243,28 +255,17 @@ def lock(folder: Path) -> Iterator[None]:
     finally:
         os.close(descriptor)
         if not existed:
-            with contextlib.suppress(OSError):  # something was made in it
+            with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
-def _without_times(inputs: Dict[str, Any]) -> Dict[str, Any]:
-    """A corpus's inputs for the manifest: its files are known by their checksums there, not by when they changed."""
-    return {
-        **inputs,
-        "corpus": {name: value for name, value in inputs["corpus"].items() if name != "files"},
-    }
-
-
 def format_table(lines: Dict[str, Dict[str, int]]) -> str:
-    """Lines per pair and split, tab-separated; a zero-shot pair has - where it has no data."""
-    further = sorted(
-        {split for splits in lines.values() for split in splits} - {"train", "dev", "test"}
-    )
-    rows = [["pair", "train", "dev", "test", *further]]
-    rows += [
-        [pair, *(str(splits.get(split, "-")) for split in rows[0][1:])]
-        for pair, splits in lines.items()
-    ]
+    """Return the lines per pair and split, tab-separated; - where a pair has no data."""
+    further = {split for splits in lines.values() for split in splits} - {"train", "dev", "test"}
+    columns = ["train", "dev", "test", *sorted(further)]
+    rows = [["pair", *columns]]
+    for pair, splits in lines.items():
+        rows.append([pair, *(str(splits.get(split, "-")) for split in columns)])
     return "\n".join("\t".join(row) for row in rows)
 
 

@@ -6,7 +6,7 @@ and then holds only what differs. Input paths are relative to the file that `loa
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Tuple
 
 from fairseq import options
 from omegaconf import DictConfig
@@ -29,8 +29,9 @@ from deepnet_fairseq.config.yaml_file import (
     text_value,
 )
 from deepnet_fairseq.data.binarize import BinarizationConfig
-from deepnet_fairseq.data.cleaning import CleaningConfig
 from deepnet_fairseq.data.corpora import CORPORA
+from deepnet_fairseq.data.corpora.base import Corpus
+from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
 from deepnet_fairseq.errors import RecipeError
 from deepnet_fairseq.evaluation.score.config import EvaluationConfig
@@ -77,14 +78,14 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def _read_corpus(path: Path, config: DictConfig) -> Any:
-    """Return the corpus's kind and its config."""
+def _read_corpus(path: Path, config: DictConfig) -> Tuple[str, Corpus]:
+    """Return the corpus's kind and the corpus."""
     block = section(path, config, "corpus")
     kind = block.pop("kind", None)
     if not isinstance(kind, str) or kind not in CORPORA:
         raise RecipeError(f"{path}: corpus.kind is {kind!r}; use one of {', '.join(CORPORA)}")
     reject_booleans(path, block, "corpus")
-    corpus = structured(path, config, "corpus", CORPORA[kind][0], block)
+    corpus = structured(path, config, "corpus", CORPORA[kind], block)
     try:
         corpus.resolve_paths(path.parent)
     except ValueError as error:

@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Optional
 
 from deepnet_fairseq.config.flags import flags
 from deepnet_fairseq.data.binarize import BinarizationConfig, data_paths
-from deepnet_fairseq.data.cleaning import CleaningConfig
+from deepnet_fairseq.data.corpora.base import Corpus
+from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.data.vocabulary import VocabularyConfig
 from deepnet_fairseq.evaluation.decode.test_data import Direction, both_ways
 from deepnet_fairseq.evaluation.score.config import EvaluationConfig
@@ -33,7 +34,7 @@ class Recipe:
     path: Path
     work_dir: Path  # checkpoints and evaluation
     data_dir: Path  # corpus, vocabulary and binary data; experiments on the same data share it
-    corpus: Any  # CldrConfig, FilesConfig, … : the dataclass that CORPORA holds for corpus.kind
+    corpus: Corpus  # of the class that CORPORA has for corpus.kind
     kind: str
     directions: List[str]  # trained ones, such as en-de
     # --max-tokens × --update-freq × GPUs; None: whatever these give

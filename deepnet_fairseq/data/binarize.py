@@ -1,7 +1,8 @@
-"""Corpus text straight to fairseq's binary data, byte for byte what `spm_encode` and then `fairseq-preprocess` write.
+"""Corpus text to fairseq's binary data, as `spm_encode` and `fairseq-preprocess` write it.
 
-SentencePiece, in C++, encodes blocks of lines in several threads; numpy turns piece ids into dictionary indices. Memory: a few blocks, and
-some bytes for each sentence of the file at hand. Language pairs, and shards of large ones, are jobs that run side by side.
+The bytes are the same. SentencePiece, in C++, encodes blocks of lines in several threads; numpy
+turns piece ids into dictionary indices. Memory: a few blocks, and some bytes per sentence of the
+current file. Language pairs, and the shards of large ones, are jobs that run in parallel.
 """
 
 import logging
@@ -18,11 +19,11 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 import numpy as np
 import sentencepiece
 
-from deepnet_fairseq.data.bitext import check_pair
-from deepnet_fairseq.data.corpus_paths import TEST_SETS, corpus_file
+from deepnet_fairseq.data.bitext import TEST_SETS, check_pair, corpus_file
 from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.data.vocabulary import DICTIONARY_NAME, load_dictionary, load_model
 from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import atomic
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair
 from deepnet_fairseq.parallel import Jobs, map_ordered
 
@@ -32,13 +33,19 @@ FAIRSEQ_SPLIT = {"train": "train", "dev": "valid", "test": "test"}
 BLOCK = 1 << 20  # bytes of text that are encoded at once
 SECONDS_BETWEEN_REPORTS = 30
 
+Shard = Tuple[int, int]  # its number, and the number of shards
+WHOLE: Shard = (0, 1)
+
 
 @dataclass
 class BinarizationConfig:
-    """What `binarization:` holds. Of a pair in several shards, fairseq reads one per epoch, a different one each time."""
+    """What `binarization:` holds.
 
-    shards: int = 1  # at most so many per pair; 1 = everything in data-bin itself
-    shard_lines: int = 1_000_000  # a pair with at most so many training pairs stays whole
+    Of a pair with several shards, fairseq reads one per epoch, a different one each time.
+    """
+
+    shards: int = 1  # maximum per pair; 1 = everything in data-bin itself
+    shard_lines: int = 1_000_000  # a pair with at most this many training pairs has one shard
 
     def __post_init__(self) -> None:
         for name in ("shards", "shard_lines"):
@@ -46,17 +53,18 @@ class BinarizationConfig:
                 raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
 
     def shards_of(self, lines: int) -> int:
-        """The number of shards that so many training pairs are cut into."""
+        """Return the number of shards of a pair with that many training pairs."""
         return min(self.shards, max(1, -(-lines // self.shard_lines)))
 
 
 def data_paths(data_bin: Path, config: BinarizationConfig) -> List[Path]:
-    """The folders of binary data as fairseq's command line wants them, joined by colons; dev, test and dictionaries lie in the first."""
-    return (
-        [data_bin]
-        if config.shards == 1
-        else [data_bin / f"shard{number}" for number in range(config.shards)]
-    )
+    """Return the folders of binary data, which fairseq's command line takes joined by colons.
+
+    dev, test and dictionaries are in the first.
+    """
+    if config.shards == 1:
+        return [data_bin]
+    return [data_bin / f"shard{number}" for number in range(config.shards)]
 
 
 def binarize(
@@ -68,57 +76,55 @@ def binarize(
     config: BinarizationConfig,
     jobs: Jobs,
 ) -> Dict[str, Dict[str, int]]:
-    """Write `{train,valid,test}.{a}-{b}.{a|b}.{bin,idx}` of every pair and `dict.{language}.txt`; return lines by pair and split.
+    """Write `{train,valid,test}.{a}-{b}.{a|b}.{bin,idx}` per pair, and `dict.{language}.txt`.
 
-    Args: parts: the splits of each pair, such as {"supervised/de-en": ["train", "dev"]}. A further test set's split has its own name.
+    Args:
+        corpus_root: The corpus folder.
+        vocabulary_dir: The vocabulary folder.
+        data_bin: Where the data go.
+        parts: The splits of each pair, such as {"supervised/de-en": ["train", "dev"]}.
+        languages: All languages.
+        config: How many shards to write.
+        jobs: How the pairs are run.
 
-    Raises DataError if a corpus file is missing, the sides of a pair differ in length, or the binary data lack a line.
+    Returns:
+        The lines by pair and split. A further test set's split has the set's name.
+
+    Raises:
+        DataError: A corpus file is missing, the sides of a pair differ in length, or the binary
+            data lack a line.
     """
     load_model(vocabulary_dir)
-    for folder in data_paths(data_bin, config):
+    folders = data_paths(data_bin, config)
+    for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    for language in languages:  # fairseq reads them in the first folder
-        shutil.copyfile(
-            vocabulary_dir / DICTIONARY_NAME,
-            data_paths(data_bin, config)[0] / f"dict.{language}.txt",
-        )
-    todo: Dict[str, Tuple] = {}
+    for language in languages:
+        shutil.copyfile(vocabulary_dir / DICTIONARY_NAME, folders[0] / f"dict.{language}.txt")
+    arguments: Dict[str, Tuple] = {}
     counts: Dict[str, Dict[str, int]] = {}
     for name, splits in parts.items():
-        part, pair = _parse_part(name)
+        part, _, pair = name.rpartition("/")
+        pair = parse_pair(pair)
         lines = {split: check_pair(corpus_root, pair, split, part) for split in splits}
         shards = config.shards_of(lines.get("train", 0))
         for number in range(shards):
-            first = number == 0
-            chosen = {split: count for split, count in lines.items() if first or split == "train"}
-            folder = data_paths(data_bin, config)[number]
-            todo[f"{name}/{number}"] = (
-                corpus_root,
-                vocabulary_dir,
-                folder,
-                part,
-                pair,
-                chosen,
-                (number, shards),
-            )
+            in_shard = {s: n for s, n in lines.items() if number == 0 or s == "train"}
+            target = (folders[number], part, pair, in_shard, (number, shards))
+            arguments[f"{name}/{number}"] = (corpus_root, vocabulary_dir, *target)
         for split, count in lines.items():
             counts.setdefault(pair_name(pair), {})[_split_name(part, split)] = count
+    threads = jobs.threads(len(arguments))
     jobs.run(
         binarize_pair,
-        {name: (*values, jobs.threads(len(todo))) for name, values in todo.items()},
+        {name: (*values, threads) for name, values in arguments.items()},
         "binarizing",
         data_bin / JOURNAL_NAME,
     )
     return counts
 
 
-def _parse_part(name: str) -> Tuple[str, Pair]:
-    part, _, pair = name.rpartition("/")
-    return part, parse_pair(pair)
-
-
 def _split_name(part: str, split: str) -> str:
-    """A split by the name that the report has for it: a further test set's own."""
+    """Return a split's name in reports: that of its test set, if it is a further one."""
     return part.removeprefix(f"{TEST_SETS}/") if part.startswith(f"{TEST_SETS}/") else split
 
 
@@ -129,45 +135,60 @@ def binarize_pair(
     part: str,
     pair: Pair,
     splits: Mapping[str, int],
-    shard: Tuple[int, int],
+    shard: Shard,
     threads: int = 1,
 ) -> Dict[str, int]:
-    """Write a pair's splits, of training text one shard (number, of how many); return the sentences of each, equal on both sides.
+    """Write a pair's splits; return the number of sentences of each, equal on both sides.
 
-    Raises DataError if what was written isn't what was to be written.
+    Args:
+        corpus_root: The corpus folder.
+        vocabulary_dir: The vocabulary folder.
+        folder: Where the data go.
+        part: The part of the corpus.
+        pair: The two languages.
+        splits: The lines of each split.
+        shard: The part of the training text to write.
+        threads: The number of threads.
+
+    Raises:
+        DataError: The number of sentences is not as expected.
     """
     encoder = Encoder(vocabulary_dir, threads)
     counts = {}
-    for split in splits:
-        which = shard if split == "train" else (0, 1)
+    for split, lines in splits.items():
+        number, step = shard if split == "train" else WHOLE
         for language in pair:
             source = corpus_file(corpus_root, pair, split, language, part)
             prefix = binary_prefix(folder, pair, _split_name(part, split), language)
-            counts[split] = encoder.write(source, prefix, which)
-            check_binary(prefix, len(range(which[0], splits[split], which[1])))
+            counts[split] = encoder.write(source, prefix, (number, step))
+            check_binary(prefix, len(range(number, lines, step)))
     return counts
 
 
 def binary_prefix(data_bin: Path, pair: Pair, split: str, language: str) -> Path:
-    """The path, without .bin or .idx, of one language's binary sentences; split: train, dev, test or a further test set's name."""
+    """Return the path, without .bin or .idx, of one language's binary sentences.
+
+    The split is train, dev, test or a further test set's name.
+    """
     return data_bin / f"{FAIRSEQ_SPLIT.get(split, split)}.{pair_name(pair)}.{language}"
 
 
 def check_binary(prefix: Path, lines: int) -> None:
-    """Raise DataError unless the binary data hold so many sentences, as fairseq reads them."""
+    """Raise DataError unless fairseq reads that many sentences in the binary data."""
     from fairseq.data import indexed_dataset
 
     if not os.path.exists(f"{prefix}.idx"):
         raise DataError(f"{prefix}.idx is missing; prepare the data again")
-    found = len(indexed_dataset.MMapIndexedDataset.Index(f"{prefix}.idx"))
-    if found != lines:
+    sentences = len(indexed_dataset.MMapIndexedDataset.Index(f"{prefix}.idx"))
+    if sentences != lines:
         raise DataError(
-            f"{prefix}.idx holds {found} sentences, but the text has {lines} lines; remove {prefix.parent} and prepare again"
+            f"{prefix}.idx holds {sentences} sentences, but the text has {lines} lines; "
+            f"remove {prefix.parent} and prepare again"
         )
 
 
 class Encoder:
-    """Writes text files as fairseq's binary data, in a vocabulary's pieces, each sentence followed by </s>."""
+    """Writes text as fairseq's binary data: a vocabulary's pieces, then </s>, per sentence."""
 
     def __init__(self, vocabulary_dir: Path, threads: int = 1) -> None:
         from fairseq.data import indexed_dataset
@@ -180,35 +201,39 @@ class Encoder:
         self.indices = _indices_of_pieces(self.model, dictionary)
         self.unknown: int = dictionary.unk()
 
-    def write(self, source: Path, prefix: Path, shard: Tuple[int, int] = (0, 1)) -> int:
-        """Write every shard[1]th line of a text from line shard[0] on as prefix.bin and prefix.idx; return how many.
+    def write(self, source: Path, prefix: Path, shard: Shard = WHOLE) -> int:
+        """Write a shard of a text, its every nth line, as prefix.bin and prefix.idx.
 
-        The files appear when they are whole.
+        Returns:
+            The number of sentences.
         """
-        beside = [f"{prefix}.{kind}.partial" for kind in ("bin", "idx")]
         sizes = array("i")
         progress = _Progress(prefix.name)
-        with open(beside[0], "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
-            for indices, lengths in map_ordered(
-                pool, self.encode, _blocks(source, *shard), ahead=self.threads + 1
-            ):
-                stream.write(indices.tobytes())
-                sizes.frombytes(lengths.tobytes())
-                progress.update(len(sizes))
-        with self.index_writer(beside[1], self.dtype) as index:
-            index._get_pointers = self._offsets  # fairseq's own makes a list, 50 bytes a sentence
-            index.write(np.array(sizes, np.int32))
-        for path in beside:
-            os.replace(path, path.removesuffix(".partial"))
+        # The index, by which readers know the data, appears last.
+        with (
+            atomic(prefix.with_name(f"{prefix.name}.idx")) as index_path,
+            atomic(prefix.with_name(f"{prefix.name}.bin")) as data_path,
+        ):
+            blocks = _blocks(source, *shard)
+            with open(data_path, "wb") as stream, ThreadPoolExecutor(self.threads) as pool:
+                for indices, lengths in map_ordered(pool, self.encode, blocks, self.threads + 1):
+                    stream.write(indices.tobytes())
+                    sizes.frombytes(lengths.tobytes())
+                    progress.update(len(sizes))
+            with self.index_writer(str(index_path), self.dtype) as index:
+                # fairseq's own makes a list, 50 bytes per sentence
+                index._get_pointers = self._offsets
+                index.write(np.array(sizes, np.int32))
         return len(sizes)
 
     def _offsets(self, sizes: np.ndarray) -> np.ndarray:
-        """Where each sentence begins, in bytes."""
+        """Return the first byte of each sentence."""
         return (np.cumsum(sizes, dtype=np.int64) - sizes) * np.dtype(self.dtype).itemsize
 
     def encode(self, lines: List[bytes]) -> Tuple[np.ndarray, np.ndarray]:
-        """The dictionary indices of a block, one sentence after another, and their lengths."""
-        # One thread a block: SentencePiece's own would wait for one another at the end of each, and while its result is made.
+        """Return the dictionary indices of all lines, one after another, and their lengths."""
+        # One thread per block: SentencePiece's own threads would wait for each other at the end of
+        # each block, and while its result is made.
         ids = self.model.encode(lines, out_type=int, num_threads=1, add_eos=True)
         lengths = np.fromiter(map(len, ids), np.int32, len(ids))
         pieces = np.fromiter(chain.from_iterable(ids), np.int32, int(lengths.sum()))
@@ -219,18 +244,19 @@ class Encoder:
 def _indices_of_pieces(
     model: sentencepiece.SentencePieceProcessor, dictionary: Any
 ) -> Optional[np.ndarray]:
-    """Index of each piece id in fairseq's dictionary; None if they are the same. What the dictionary lacks is <unk>, as in fairseq."""
-    indices = np.array(
-        [dictionary.index(model.id_to_piece(piece)) for piece in range(model.get_piece_size())],
-        np.int32,
-    )
+    """Return the index of each piece id in fairseq's dictionary; None if they are the same.
+
+    Pieces that the dictionary lacks are <unk>, as in fairseq.
+    """
+    pieces = map(model.id_to_piece, range(model.get_piece_size()))
+    indices = np.array([dictionary.index(piece) for piece in pieces], np.int32)
     indices[model.unk_id()] = dictionary.unk()
     indices[model.eos_id()] = dictionary.eos()
     return None if np.array_equal(indices, np.arange(len(indices))) else indices
 
 
 def _blocks(source: Path, first: int, step: int) -> Iterator[List[bytes]]:
-    """The lines of a text as bytes, every step-th from line `first` on, a block of the file at a time."""
+    """Yield every step-th line of a text, from line `first`, as bytes, in blocks of the file."""
     line = 0
     with open(source, "rb") as stream:
         while block := stream.read(BLOCK):
@@ -251,10 +277,6 @@ class _Progress:
     def update(self, sentences: int) -> None:
         now = time.monotonic()
         if now - self.reported >= SECONDS_BETWEEN_REPORTS:
-            logger.info(
-                "%s: %d sentences written, %.0f a second",
-                self.name,
-                sentences,
-                sentences / (now - self.start),
-            )
+            rate = sentences / (now - self.start)
+            logger.info("%s: %d sentences written, %.0f a second", self.name, sentences, rate)
             self.reported = now

@@ -1,14 +1,16 @@
-"""Parallel text cleaned on its way into the corpus, line by line: memory grows with the held-out sentences, not with the corpus.
+"""Cleaning of parallel text on its way into the corpus.
 
-Train is normalised, then filtered in the fixed order of cleaning_filters, then freed of repeated pairs; a dropped pair counts under the
-first filter that drops it. Dev is normalised and loses pairs with an empty side, or with a side that stands in a test set. Test sets keep
-every line, and all of its text but unusual white space, so that scores compare with published ones.
+Training text is normalized, then filtered in the order of filters.py, then freed of repeated
+pairs; a dropped pair is counted under the first filter that drops it. Dev sets are normalized and
+lose pairs with an empty side and pairs with a side that is in a test set. Test sets keep every
+line, and all of its text except unusual white space, so that scores compare with published ones.
 
-Disk: up to one more copy of the text kept, in a hidden folder beside the output which goes whatever happens, and what deduplicate needs.
+Memory grows with the dev and test sentences, not with the corpus. Disk: up to one more copy of the
+kept text, in a hidden folder beside the output that is always removed, and what deduplicate.py
+needs.
 """
 
 import logging
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,30 +20,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Dict, Iterable, Iterator, List, Sequence, Tuple
 
-from deepnet_fairseq.data.contamination import HeldOut
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, corpus_file
-from deepnet_fairseq.data.deduplicate import write_first_occurrences
-from deepnet_fairseq.data.filters import CleaningConfig, filters_of
+from deepnet_fairseq.data import deduplicate
+from deepnet_fairseq.data.bitext import SUPERVISED, corpus_file
+from deepnet_fairseq.data.contamination import ContaminationIndex
+from deepnet_fairseq.data.filters import CleaningConfig, make_filters
 from deepnet_fairseq.data.normalize import normalize_lines
 from deepnet_fairseq.errors import DataError
+from deepnet_fairseq.io import atomic
 from deepnet_fairseq.languages import Pair, pair_name
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2000  # pairs that are worked on at a time; more don't go faster
+BATCH = 2000  # pairs that are processed at a time; more is not faster
 SECONDS_BETWEEN_REPORTS = 30
 
 
 @dataclass
 class SplitCounts:
-    """What became of a split: read = kept + everything dropped, in pairs; changed is in lines of either side."""
+    """What became of a split, in pairs: read = kept + all dropped."""
 
     read: int = 0
     kept: int = 0
     dropped: Dict[str, int] = field(default_factory=dict)  # by reason
-    changed: Dict[str, int] = field(
-        default_factory=dict
-    )  # by step of normalisation, dropped pairs included
+    # lines of either side by normalization step, those of dropped pairs included
+    changed: Dict[str, int] = field(default_factory=dict)
     notes: List[str] = field(default_factory=list)  # what could not be checked
 
     def __str__(self) -> str:
@@ -59,29 +61,42 @@ def clean_pair(
     pair: Pair,
     split: str,
     config: CleaningConfig,
-    held_out: HeldOut,
+    index: ContaminationIndex,
     part: str = SUPERVISED,
 ) -> SplitCounts:
-    """Write a split of a pair, cleaned, into the corpus folder root; both files appear at the end, or neither.
+    """Clean a split of a pair and write it into the corpus folder.
 
-    The sentences come in the pair's order. Raises DataError for text that cannot be written as UTF-8, and for a missing package.
+    Args:
+        sentences: The sentence pairs, in the pair's order.
+        root: The corpus folder.
+        pair: The two languages.
+        split: train, dev or test.
+        config: What to normalize and drop.
+        index: The sentences of dev and test sets.
+        part: The part of the corpus that the pair belongs to.
+
+    Raises:
+        DataError: The text cannot be written as UTF-8, or a package is missing.
     """
     paths = [corpus_file(root, pair, split, language, part) for language in pair]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{pair_name(pair)}-{split}-", dir=paths[0].parent) as scratch:
-        written, unique = (
-            [Path(scratch) / f"{stage}.{language}" for language in pair]
-            for stage in ("written", "unique")
-        )
-        counts = _write_filtered(sentences, written, pair, split, config, held_out)
+    folder = paths[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        atomic(paths[0]) as left,
+        atomic(paths[1]) as right,
+        TemporaryDirectory(prefix=f".{pair_name(pair)}-{split}-", dir=folder) as scratch,
+    ):
         if split == "train" and config.drop_repeated:
-            counts.kept = write_first_occurrences(written, unique, Path(scratch))
-            written = unique
-        repeated = counts.read - counts.kept - sum(counts.dropped.values())
-        if repeated:
-            counts.dropped["repeated"] = repeated
-        for source, destination in zip(written, paths, strict=True):
-            os.replace(source, destination)
+            filtered = [Path(scratch) / language for language in pair]
+            counts = _write_filtered(sentences, filtered, pair, split, config, index)
+            filtered_count = counts.kept
+            counts.kept = deduplicate.write_first_occurrences(
+                filtered, [left, right], Path(scratch), deduplicate.RECORDS_IN_MEMORY
+            )
+            if counts.kept < filtered_count:
+                counts.dropped["repeated"] = filtered_count - counts.kept
+        else:
+            counts = _write_filtered(sentences, [left, right], pair, split, config, index)
     logger.info("%s %s: %s", pair_name(pair), split, counts)
     return counts
 
@@ -92,34 +107,30 @@ def _write_filtered(
     pair: Pair,
     split: str,
     config: CleaningConfig,
-    held_out: HeldOut,
+    index: ContaminationIndex,
 ) -> SplitCounts:
-    """Write what passes the filters; the count of dropped pairs lacks the repeated ones."""
+    """Normalize the pairs and write those that no filter drops; repeated ones are among them."""
     dropped: Counter = Counter()
     changed: Counter = Counter()
     counts = SplitCounts()
-    filters = filters_of(pair, split, config, held_out, counts.notes)
+    filters = make_filters(pair, split, config, index, counts.notes)
     for note in counts.notes:
         logger.warning("%s %s: %s", pair_name(pair), split, note)
-    normalise = partial(
+    normalize = partial(
         normalize_lines,
-        unicode_form=config.unicode_form,
-        without_control=config.remove_control,
+        unicode_form="none" if split == "test" else config.unicode_form,
+        without_control=split != "test" and config.remove_control,
         changed=changed,
     )
-    if split == "test":
-        normalise = partial(
-            normalize_lines, unicode_form="none", without_control=False, changed=changed
-        )
     with open(paths[0], "wb") as first, open(paths[1], "wb") as second:
         for batch in _batches(sentences, f"{pair_name(pair)} {split}"):
-            left, right = (normalise(lines) for lines in zip(*batch, strict=True))
-            for reason, which in filters:
-                bad = which(left, right)
-                if any(bad):
-                    dropped[reason] += sum(bad)
-                    good = [not one for one in bad]
-                    left, right = list(compress(left, good)), list(compress(right, good))
+            left, right = (normalize(lines) for lines in zip(*batch, strict=True))
+            for reason, predicate in filters:
+                is_dropped = predicate(left, right)
+                if any(is_dropped):
+                    dropped[reason] += sum(is_dropped)
+                    is_kept = [not value for value in is_dropped]
+                    left, right = list(compress(left, is_kept)), list(compress(right, is_kept))
             _write(first, left, pair, split, counts.read)
             _write(second, right, pair, split, counts.read)
             counts.read += len(batch)
@@ -130,7 +141,7 @@ def _write_filtered(
 
 
 def _batches(sentences: Iterable[Tuple[str, str]], name: str) -> Iterator[List[Tuple[str, str]]]:
-    """The sentences, BATCH at a time; logs now and then how many have passed."""
+    """Yield the sentences, BATCH at a time, and log the progress now and then."""
     start = reported = time.monotonic()
     read = 0
     iterator = iter(sentences)
@@ -147,7 +158,8 @@ def _write(stream: IO[bytes], lines: Sequence[str], pair: Pair, split: str, befo
     try:
         stream.write("".join(f"{line}\n" for line in lines).encode())
     except UnicodeEncodeError as error:
-        place = f"sentences {before + 1} to {before + BATCH}"
+        character = error.object[error.start]
         raise DataError(
-            f"{pair_name(pair)} {split}, {place}: {error.object[error.start]!r} is half a character; mend the text"
+            f"{pair_name(pair)} {split}, sentences {before + 1} to {before + BATCH}: "
+            f"{character!r} is half a character; mend the text"
         ) from None

@@ -1,4 +1,4 @@
-"""The sentences of dev and test sets, which training must not see."""
+"""Test-set contamination: sentences of dev and test sets, which training text must not contain."""
 
 from hashlib import blake2b
 from itertools import islice
@@ -8,24 +8,28 @@ from deepnet_fairseq.data.normalize import comparison_forms, normalize_spaces
 from deepnet_fairseq.errors import DataError
 
 BATCH = 2000  # sentences
-# Of 400,000 sentences of a language, 8 bytes each, one matches a wrong sentence by chance in 2^64 / 400,000 = 5e13 lookups.
+# Among 400,000 sentences of a language, a digest of 8 bytes matches a wrong one by chance once in
+# 2^64 / 400,000 = 5e13 lookups.
 DIGEST_BYTES = 8
-# split -> the splits whose sentences it must not hold
+# split -> the splits whose sentences it must not contain
 FORBIDDEN = {"train": ("test", "dev"), "dev": ("test",)}
 
 
-class HeldOut:
-    """Dev and test sentences by language, as digests of their comparison forms (about 100 bytes each in memory); can be pickled."""
+class ContaminationIndex:
+    """Dev and test sentences by language, as digests of their comparison forms.
+
+    An index takes about 100 bytes of memory per sentence and can be pickled.
+    """
 
     def __init__(self) -> None:
         self._digests: Dict[str, Dict[str, Set[bytes]]] = {"dev": {}, "test": {}}
 
-    def add(self, language: str, sentence: str, split: str) -> None:
-        """Add a sentence of a dev or test set; an empty one gives nothing away and is passed over."""
-        self.add_all(language, [sentence], split)
+    def add(self, language: str, sentences: Iterable[str], split: str) -> None:
+        """Add the sentences of a dev or test set, except empty ones.
 
-    def add_all(self, language: str, sentences: Iterable[str], split: str) -> None:
-        """Add the sentences of a dev or test set. Raises DataError for another split."""
+        Raises:
+            DataError: The split is another one.
+        """
         if split not in self._digests:
             raise DataError(f"split is {split!r}; only sentences of dev and test are held out")
         known = self._digests[split].setdefault(language, set())
@@ -33,14 +37,11 @@ class HeldOut:
         while batch := list(islice(lines, BATCH)):
             known.update(_digests(batch))
 
-    def contains(self, language: str, sentence: str, split: str = "train") -> bool:
-        """Whether a sentence must not stand in the split: of train, any dev or test sentence; of dev, any test sentence."""
-        return self.contains_each(language, [normalize_spaces(sentence)], split)[0]
+    def overlaps(self, language: str, sentences: Sequence[str], split: str) -> List[bool]:
+        """Return for each sentence of a split, with normalized spaces, whether it must be dropped.
 
-    def contains_each(
-        self, language: str, sentences: Sequence[str], split: str = "train"
-    ) -> List[bool]:
-        """`contains` for many sentences whose spaces are plain."""
+        Training text must not contain dev and test sentences, and dev sets no test sentences.
+        """
         forbidden = [
             digests for name in FORBIDDEN[split] if (digests := self._digests[name].get(language))
         ]
@@ -48,27 +49,24 @@ class HeldOut:
             return [False] * len(sentences)
         if len(forbidden) == 1:
             return [digest in forbidden[0] for digest in _digests(sentences)]
-        one, other = forbidden
-        return [digest in one or digest in other for digest in _digests(sentences)]
+        first, second = forbidden
+        return [digest in first or digest in second for digest in _digests(sentences)]
 
-    def restricted_to(self, languages: Iterable[str]) -> "HeldOut":
-        """The part that a job on these languages needs; shares its sets."""
-        part = HeldOut()
-        wanted = set(languages)
-        for split, by_language in self._digests.items():
-            part._digests[split] = {
-                language: digests for language, digests in by_language.items() if language in wanted
-            }
+    def restricted_to(self, languages: Iterable[str]) -> "ContaminationIndex":
+        """Return the part that a job on these languages needs; it shares this index's sets."""
+        part = ContaminationIndex()
+        for language in set(languages):
+            for split, digests in self._digests.items():
+                if language in digests:
+                    part._digests[split][language] = digests[language]
         return part
 
     def count(self, language: str) -> Tuple[int, int]:
-        """How many different sentences of dev and of test are known in a language."""
-        return len(self._digests["dev"].get(language, ())), len(
-            self._digests["test"].get(language, ())
-        )
+        """Return how many different dev and test sentences of a language are known."""
+        dev, test = (self._digests[split].get(language, ()) for split in ("dev", "test"))
+        return len(dev), len(test)
 
 
 def _digests(sentences: Sequence[str]) -> List[bytes]:
-    return [
-        blake2b(form, digest_size=DIGEST_BYTES).digest() for form in comparison_forms(sentences)
-    ]
+    forms = comparison_forms(sentences)
+    return [blake2b(form, digest_size=DIGEST_BYTES).digest() for form in forms]

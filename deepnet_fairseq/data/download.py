@@ -1,4 +1,4 @@
-"""Published files fetched once and kept: from a folder of the user's or from the web, checked, and never trusted by their name alone."""
+"""Published files, fetched once and kept: from a user's folder or the web, and always checked."""
 
 import contextlib
 import errno
@@ -13,16 +13,14 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from deepnet_fairseq.data.transfer import discard, transfer
 from deepnet_fairseq.errors import DataError, DownloadError
+from deepnet_fairseq.io import write_text
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4  # files fetched at the same time
+THREADS = 4  # files fetched at the same time
 CHECKSUMS = ("sha256", "md5")
-WITHOUT_LOCKS = (
-    errno.ENOLCK,
-    errno.ENOSYS,
-    errno.EOPNOTSUPP,
-)  # what file systems say that have none, such as Lustre
+# What file systems without locks say, such as Lustre.
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,10 @@ class RemoteFile:
 
 
 class Downloads:
-    """The files of a corpus on this machine, fetched as they are asked for.
+    """The published files on this machine, each fetched when it is first requested.
 
-    `records` names each fetched file with its pinned address, size and SHA-256, in the order in which they were asked for.
+    `records` has the name, pinned address, size and SHA-256 of each file, in the order of the
+    requests.
     """
 
     def __init__(self, folder: Path, source_dir: Optional[Path] = None) -> None:
@@ -54,58 +53,55 @@ class Downloads:
         self._fetched: Dict[RemoteFile, Path] = {}
 
     def fetch(self, file: RemoteFile) -> Path:
-        """Return the path of the whole, checked file: the one in source_dir if there is one, else a download, new or of an earlier run.
+        """Return the path of the complete, checked file.
 
-        Raises DataError, naming the file, for one that is not what was published, and if no address gives it.
+        It is the one in source_dir if there is one, and else a download, a new or an earlier one.
+
+        Raises:
+            DataError: The file is not what was published, or no address gives it; names the file.
         """
         return self.fetch_all([file])[0]
 
     def fetch_all(self, files: Sequence[RemoteFile]) -> List[Path]:
-        """`fetch` for several files, a few at a time; the first error ends it."""
+        """Fetch several files, a few at a time; as `fetch`. The first error ends it."""
         new = [file for file in dict.fromkeys(files) if file not in self._fetched]
-        # One is fetched in this thread, where Ctrl-C ends it at once.
-        found = (
-            _in_threads(self._checked, new)
+        # A single one is fetched in this thread, where Ctrl-C ends it at once.
+        paths_and_digests = (
+            _in_threads(self._fetch_checked, new)
             if len(new) > 1
-            else [self._checked(file) for file in new]
+            else [self._fetch_checked(file) for file in new]
         )
-        for file, (path, digest) in zip(new, found, strict=True):
-            address = file.urls[0] if file.urls else ""
-            self.records.append(
-                {
-                    "name": file.name,
-                    "address": address,
-                    "size": path.stat().st_size,
-                    "sha256": digest,
-                }
-            )
+        for file, (path, digest) in zip(new, paths_and_digests, strict=True):
+            record = {
+                "name": file.name,
+                "address": file.urls[0] if file.urls else "",
+                "size": path.stat().st_size,
+                "sha256": digest,
+            }
+            self.records.append(record)
             self._fetched[file] = path
         return [self._fetched[file] for file in files]
 
-    def _checked(self, file: RemoteFile) -> Tuple[Path, str]:
-        """The path and the SHA-256 of a file."""
-        given = self.source_dir / file.name if self.source_dir else None
-        return (
-            (given, check_file(given, file))
-            if given and given.is_file()
-            else self._kept_or_new(file)
-        )
-
-    def _kept_or_new(self, file: RemoteFile) -> Tuple[Path, str]:
+    def _fetch_checked(self, file: RemoteFile) -> Tuple[Path, str]:
+        """Return the path and the SHA-256 of a file."""
+        if self.source_dir and (self.source_dir / file.name).is_file():
+            path = self.source_dir / file.name
+            return path, check_file(path, file)
         path = self.folder / file.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(path.name + ".lock")):
-                return path, _check_kept(path, file) if path.is_file() else self._download(
-                    path, file
-                )
+                if path.is_file():
+                    return path, _check_kept(path, file)
+                return path, self._download(path, file)
         except OSError as error:
             raise DataError(
-                f"{path}: {error}; downloads need a folder that can be written to, with room for them"
+                f"{path}: {error}; "
+                "downloads need a folder that can be written to, with room for them"
             ) from error
 
     def _download(self, path: Path, file: RemoteFile) -> str:
-        """Fetch the file from the first address that gives it; return its SHA-256. Raises DataError if none does."""
+        """Fetch the file from the first address that gives it and return its SHA-256."""
         reasons = []
         for url in file.urls:
             try:
@@ -114,19 +110,19 @@ class Downloads:
                 logger.warning("%s", error)
                 reasons.append(str(error))
                 continue
-            _write_record(path, digest)
+            _write_checksum(path, digest)
             return digest
-        looked = f"not in {self.source_dir}; " if self.source_dir else ""
+        missing = f"not in {self.source_dir}; " if self.source_dir else ""
         raise DataError(
-            f"{file.name}: {looked}no address gave it ({'; '.join(reasons) or 'none is known'}); fetch it by other means and give its "
-            "folder with --source-dir"
+            f"{file.name}: {missing}no address gave it ({'; '.join(reasons) or 'none is known'}); "
+            "fetch it by other means and give its folder with --source-dir"
         )
 
 
 def _in_threads(
     function: Callable[[RemoteFile], Tuple[Path, str]], files: Sequence[RemoteFile]
 ) -> List[Tuple[Path, str]]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         try:
             return list(pool.map(function, files))
         except BaseException:
@@ -135,11 +131,12 @@ def _in_threads(
 
 
 def check_file(path: Path, file: RemoteFile) -> str:
-    """Return the file's SHA-256. Raises DataError if its size or checksum isn't the published one."""
+    """Return the SHA-256 of a file. Raise DataError unless it is what was published."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         raise DataError(
-            f"{path} has {size} bytes, but {file.name} was published with {file.size}; remove it and fetch it again"
+            f"{path} has {size} bytes, but {file.name} was published with {file.size}; "
+            "remove it and fetch it again"
         )
     kind, _, expected = file.checksum.partition(":")
     digests = {name: hashlib.new(name) for name in {"sha256", kind or "sha256"}}
@@ -147,16 +144,23 @@ def check_file(path: Path, file: RemoteFile) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             for digest in digests.values():
                 digest.update(block)
-    found = digests[kind or "sha256"].hexdigest()
-    if expected and found != expected.lower():
+    actual = digests[kind or "sha256"].hexdigest()
+    if expected and actual != expected.lower():
         raise DataError(
-            f"{path}: its {kind} is {found}, but {file.name} was published with {expected}; remove it and fetch it again"
+            f"{path}: its {kind} is {actual}, but {file.name} was published with {expected}; "
+            "remove it and fetch it again"
         )
     return digests["sha256"].hexdigest()
 
 
 def _download_from(url: str, path: Path, file: RemoteFile) -> str:
-    """Fetch one address into path; return the SHA-256. Raises DownloadError if the address does not give what was published."""
+    """Fetch one address into `path` and return the SHA-256.
+
+    The partial file outlives an error, unlike that of io.atomic: the next try continues it.
+
+    Raises:
+        DownloadError: The address does not give what was published.
+    """
     partial = path.with_name(path.name + ".partial")
     transfer(url, partial, file.size)
     try:
@@ -170,36 +174,37 @@ def _download_from(url: str, path: Path, file: RemoteFile) -> str:
 
 
 def _check_kept(path: Path, file: RemoteFile) -> str:
-    """Check a file of an earlier run, against the checksum of that run as well: without a published one there is no other."""
+    """Check a file of an earlier run and return its SHA-256.
+
+    It must have that run's checksum as well: for some files, none is published.
+    """
     digest = check_file(path, file)
-    record = _record_path(path)
-    if record.is_file() and record.read_text(encoding="utf-8").split()[:1] not in (
-        [digest],
-        [],
-    ):  # [] is what a full disk leaves
-        raise DataError(
-            f"{path} has changed since it was downloaded (see {record.name}); remove both to fetch it again"
-        )
-    _write_record(path, digest)
+    checksum_path = _checksum_path(path)
+    if checksum_path.is_file():
+        recorded = checksum_path.read_text(encoding="utf-8").split()[:1]
+        if recorded not in ([digest], []):  # [] is what a full disk leaves
+            raise DataError(
+                f"{path} has changed since it was downloaded (see {checksum_path.name}); "
+                "remove both to fetch it again"
+            )
+    _write_checksum(path, digest)
     return digest
 
 
-def _write_record(path: Path, digest: str) -> None:
-    """Note a file's checksum beside it, as sha256sum does."""
-    record = _record_path(path)
-    if not record.is_file() or not record.stat().st_size:
-        beside = record.with_name(record.name + ".partial")
-        beside.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
-        os.replace(beside, record)
+def _write_checksum(path: Path, digest: str) -> None:
+    """Write a file's checksum beside it, in the format of sha256sum."""
+    checksum_path = _checksum_path(path)
+    if not checksum_path.is_file() or not checksum_path.stat().st_size:
+        write_text(checksum_path, f"{digest}  {path.name}\n")
 
 
-def _record_path(path: Path) -> Path:
+def _checksum_path(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time in; the lock goes with the process that holds it."""
+    """Admit one process at a time; the lock ends with the process that has it."""
     with open(path, "a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,11 @@
-"""Which language is a sentence in? Answered by py3langid, whose model of 139 languages comes in its wheel: no download, no network.
+"""Which language a sentence is in, by py3langid, whose wheel includes a model of 139 languages.
 
-Loading takes about a second and 200 MB; a sentence of 100 characters takes about 50 microseconds on one core. Sentences of a few words are
-often mistaken, hence the confidence. Of the translated messages of Django 5.2 (42,127 in 81 languages, each counted as what it is
-translated to), those with 21 to 50 characters were taken for another language in 7.6%, with a confidence of 0.5 or more in 1.4%; those with
-more than 50 in 0.6% and 0.2%. Undetermined at 0.5 were 16% and 1%.
+Loading takes about a second and 200 MB; a sentence of 100 characters takes about 50 microseconds
+on one core. Sentences of a few words are often mistaken, hence the confidence. Of the translated
+messages of Django 5.2 (42,127 in 81 languages, each counted as the language it is translated to),
+those with 21 to 50 characters were taken for another language in 7.6 %, with a confidence of at
+least 0.5 in 1.4 %; those with more than 50 in 0.6 % and 0.2 %. At 0.5, 16 % and 1 % were
+undetermined.
 """
 
 import re
@@ -16,11 +18,11 @@ from deepnet_fairseq.errors import DataError
 
 PACKAGE = "py3langid"
 REQUIREMENT = "py3langid>=0.4,<0.5"
-UNDETERMINED = (
-    "und"  # ISO 639-3's code; its code for what is in no language, zxx, is an answer, too
-)
-# Codes that name the same language to an identifier: members of one ISO 639-3 macrolanguage (Norwegian, Serbo-Croatian, Malay, Chinese,
-# Arabic, Kurdish, Uzbek, Latvian). Corpora label them loosely, and sentences in many of them don't differ. Danish isn't Norwegian.
+# ISO 639-3's code. Its code for text in no language, zxx, is an answer.
+UNDETERMINED = "und"
+# Codes that name the same language to an identifier: members of one ISO 639-3 macrolanguage
+# (Norwegian, Serbo-Croatian, Malay, Chinese, Arabic, Kurdish, Uzbek, Latvian). Corpora label them
+# loosely, and many of their sentences do not differ. Danish is not Norwegian.
 SAME_LANGUAGE = (
     frozenset({"no", "nb", "nn"}),
     frozenset({"sh", "bs", "hr", "sr"}),
@@ -33,9 +35,9 @@ SAME_LANGUAGE = (
 )
 
 
-def same_language(one: str, other: str) -> bool:
-    """Whether two codes stand for the same language as far as a sentence can tell."""
-    return _group(base_language(one)) == _group(base_language(other))
+def same_language(first: str, second: str) -> bool:
+    """Return whether two codes name the same language as far as a sentence can tell."""
+    return _group(base_language(first)) == _group(base_language(second))
 
 
 def _group(language: str) -> FrozenSet[str]:
@@ -43,14 +45,18 @@ def _group(language: str) -> FrozenSet[str]:
 
 
 def base_language(code: str) -> str:
-    """The language of a code that may also name a region or script: pt of pt_BR."""
+    """Return the language of a code that may also name a region or script: pt of pt_BR."""
     return re.split("[-_@]", code)[0]
 
 
 class Identifier:
-    """Names the language of sentences in OPUS-100's codes; UNDETERMINED when the best is less probable than min_confidence.
+    """Identifies the language of sentences, in OPUS-100's codes.
 
-    Raises DataError when the package is missing.
+    Args:
+        min_confidence: The answer is UNDETERMINED if the best language is less probable.
+
+    Raises:
+        DataError: The package is missing.
     """
 
     def __init__(self, min_confidence: float = 0.5) -> None:
@@ -59,33 +65,35 @@ class Identifier:
         self.languages = frozenset(_model().labels)
 
     def knows(self, language: str) -> bool:
-        """Whether sentences in the language can be told from others; if not, no answer about them means anything."""
+        """Return whether sentences in the language can be told from others."""
         return any(same_language(language, known) for known in self.languages)
 
     def identify(self, sentences: Sequence[str]) -> List[str]:
-        """The language of each sentence, or UNDETERMINED."""
+        """Return the language of each sentence, or UNDETERMINED."""
         return [self._identify(sentence) for sentence in sentences]
 
     def _identify(self, sentence: str) -> str:
         language, confidence = _model().classify(sentence)
         if confidence >= self.min_confidence:
             return language
-        # Members of a group share what the group deserves: 0.4 Croatian, 0.4 Bosnian and 0.2 Serbian is surely Serbo-Croatian.
-        shares = _model().rank(sentence)
-        together: Counter = Counter()
-        for language, share in shares:
-            together[_group(language)] += share
-        best, confidence = together.most_common(1)[0]
+        # The members of a group share its probability: 0.4 Croatian, 0.4 Bosnian and 0.2 Serbian
+        # is certainly Serbo-Croatian.
+        probabilities = _model().rank(sentence)
+        of_groups: Counter = Counter()
+        for language, probability in probabilities:
+            of_groups[_group(language)] += probability
+        best, confidence = of_groups.most_common(1)[0]
         if confidence < self.min_confidence:
             return UNDETERMINED
-        return next(language for language, _ in shares if _group(language) == best)
+        return next(language for language, _ in probabilities if _group(language) == best)
 
 
 def check_installed() -> None:
-    """Raise DataError, which says how to install it, when the package is missing."""
+    """Raise DataError, with the command that installs it, if the package is missing."""
     if find_spec(PACKAGE) is None:
         raise DataError(
-            f'language identification needs the package {PACKAGE}; install it with: pip install "{REQUIREMENT}"'
+            f"language identification needs the package {PACKAGE}; "
+            f'install it with: pip install "{REQUIREMENT}"'
         )
 
 

@@ -1,14 +1,18 @@
-"""What prepared data were made from: sources with checksums, filters, counts, vocabulary, versions. The same inputs give the same bytes."""
+"""The manifest of prepared data: sources with checksums, filters, counts, vocabulary, versions.
+
+The same inputs give the same bytes.
+"""
 
 import json
 import os
 import platform
+import unicodedata
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List
 
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import sha256_of
+from deepnet_fairseq.io import sha256_of, write_text
 from deepnet_fairseq.languages import Pair, parse_pair
 
 MANIFEST_NAME = "manifest.json"
@@ -32,9 +36,17 @@ def write_manifest(
     lines: Dict[str, Dict[str, int]],
     tools: Dict[str, Dict[str, str]],
 ) -> Path:
-    """Write manifest.json into the folder, whole or not at all; return its path. It holds no date, and no path of this machine.
+    """Write manifest.json, which contains no date and no path of this machine.
 
-    Args: tools: by step, the versions that it was made with.
+    Args:
+        folder: Where the manifest goes.
+        corpus: The corpus's inputs, counts and sources.
+        vocabulary: The vocabulary's config, model and size.
+        lines: Lines by pair and split.
+        tools: The versions that each stage was built with.
+
+    Returns:
+        The manifest's path.
     """
     content = {
         "corpus": portable(corpus),
@@ -42,17 +54,15 @@ def write_manifest(
         "lines": lines,
         "tools": tools,
     }
-    return _write_if_new(
-        folder / MANIFEST_NAME,
-        json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n",
-    )
+    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return _write_if_changed(folder / MANIFEST_NAME, text)
 
 
 def read_training_pairs(path: Path) -> Dict[Pair, int]:
     """Return the number of training sentences of each language pair in a manifest.
 
     Raises:
-        DataError: the file is missing or broken.
+        DataError: The file is missing or broken.
     """
     try:
         lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
@@ -66,47 +76,54 @@ def read_training_pairs(path: Path) -> Dict[Pair, int]:
 
 
 def write_cleaning_report(folder: Path, counts: Dict[str, Dict[str, Dict[str, Any]]]) -> Path:
-    """Write cleaning.tsv into the folder: what became of each pair and split, a column for each filter, and the sum of all training text.
+    """Write cleaning.tsv: a row per pair and split, a column per filter, and a row of totals.
 
-    Args: counts: by part and pair, then by split, a SplitCounts as a dict.
+    Args:
+        folder: Where the report goes.
+        counts: A SplitCounts as a dict, by part and pair, then by split.
+
+    Returns:
+        The report's path.
     """
-    rows = [
-        (name, split, found) for name, splits in counts.items() for split, found in splits.items()
-    ]
-    reasons = sorted({reason for _, _, found in rows for reason in found["dropped"]})
+    rows = [(name, split, c) for name, splits in counts.items() for split, c in splits.items()]
+    reasons = sorted({reason for _, _, split_counts in rows for reason in split_counts["dropped"]})
+
+    def numbers(split_counts: Dict[str, Any]) -> List[int]:
+        dropped = split_counts["dropped"]
+        return [
+            split_counts["read"],
+            split_counts["kept"],
+            *(dropped.get(reason, 0) for reason in reasons),
+        ]
+
     table = [["pair", "split", "read", "kept", *reasons]]
-    table += [[name, split, *map(str, _numbers(found, reasons))] for name, split, found in rows]
-    train = [_numbers(found, reasons) for _, split, found in rows if split == "train"]
+    table += [[name, split, *map(str, numbers(c))] for name, split, c in rows]
+    train = [numbers(c) for _, split, c in rows if split == "train"]
     table.append(["all", "train", *(str(sum(column)) for column in zip(*train, strict=True))])
-    return _write_if_new(folder / REPORT_NAME, "".join("\t".join(row) + "\n" for row in table))
+    text = "".join("\t".join(row) + "\n" for row in table)
+    return _write_if_changed(folder / REPORT_NAME, text)
 
 
-def _numbers(found: Dict[str, Any], reasons: List[str]) -> List[int]:
-    return [found["read"], found["kept"], *(found["dropped"].get(reason, 0) for reason in reasons)]
-
-
-def _write_if_new(path: Path, text: str) -> Path:
-    """Write a file whole or not at all, unless it is there already."""
+def _write_if_changed(path: Path, text: str) -> Path:
+    """Write the text, unless the file has it already: its time of change then stays as well."""
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        beside = path.with_name(path.name + ".partial")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        write_text(path, text)
     return path
 
 
 def tool_versions() -> Dict[str, str]:
-    """The versions of everything that has a say in the bytes."""
-    found = {"python": platform.python_version(), "unicode": _unicode_version()}
+    """Return the versions of everything that influences the bytes."""
+    versions = {"python": platform.python_version(), "unicode": unicodedata.unidata_version}
     for name in TOOLS:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def file_record(path: Path, address: str = "") -> Dict[str, Any]:
-    """Name, address, size in bytes and SHA-256 of a file that text was read from."""
+    """Return the name, address, size in bytes and SHA-256 of a file that text was read from."""
     return {
         "name": path.name,
         "address": address,
@@ -116,15 +133,9 @@ def file_record(path: Path, address: str = "") -> Dict[str, Any]:
 
 
 def portable(value: Any) -> Any:
-    """The value with absolute paths cut down to file names: where things lie on this machine doesn't matter."""
+    """Replace absolute paths in a value by file names, as they differ between machines."""
     if isinstance(value, dict):
         return {key: portable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [portable(part) for part in value]
     return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
-
-
-def _unicode_version() -> str:
-    import unicodedata
-
-    return unicodedata.unidata_version

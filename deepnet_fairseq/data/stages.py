@@ -1,4 +1,4 @@
-"""Steps of preparation that are run once: each owns a folder, which appears whole or not at all, with a stamp of what it was made from."""
+"""Resumable build stages. Each writes one folder atomically and records its inputs."""
 
 import json
 import os
@@ -9,58 +9,63 @@ from typing import Any, Callable, Dict
 
 from deepnet_fairseq.errors import DataError
 
-STAMP_NAME = "prepared.json"
-# In a folder that is being made: what it is made from, and the parts of it that are finished (see Jobs.run).
+METADATA_NAME = "prepared.json"
+# In an unfinished folder: its inputs, and the results of its finished jobs (see Jobs.run).
 BEGUN_NAME = "begun.json"
 JOURNAL_NAME = "finished.jsonl"
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step: the folder it makes, everything that its result depends on, and how it is made."""
+class Stage:
+    """One stage: the folder it writes, everything its result depends on, and how it is built."""
 
     directory: Path
-    inputs: Dict[str, Any]  # as JSON holds it
-    build: Callable[
-        [Path], Any
-    ]  # fills a folder, empty or with what its ledger says is finished; what it returns is kept in the stamp
+    inputs: Dict[str, Any]  # JSON
+    # Fills a folder: an empty one, or one with the results of the jobs in its journal. What it
+    # returns is kept as the stage's result.
+    build: Callable[[Path], Any]
 
-    def stamp(self) -> Dict[str, Any]:
-        """The stamp of the finished folder, or {} if there is no folder yet.
+    def metadata(self) -> Dict[str, Any]:
+        """Return the inputs and result of the finished folder, or {} if there is no folder.
 
-        Raises DataError for a folder without a readable stamp: it may be someone's own, and isn't ours to replace.
+        Raises:
+            DataError: The folder has no readable metadata: it may be someone's own, and must not
+                be replaced.
         """
         if not self.directory.exists():
             return {}
         try:
-            return dict(json.loads((self.directory / STAMP_NAME).read_text(encoding="utf-8")))
+            return dict(json.loads((self.directory / METADATA_NAME).read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{self.directory} was not made by this step (no readable {STAMP_NAME}): move it away, or use another work_dir"
+                f"{self.directory} was not made by this step (no readable {METADATA_NAME}): "
+                "move it away, or use another work_dir"
             ) from error
 
     def is_finished(self) -> bool:
-        return self.stamp().get("inputs") == _as_json(self.inputs)
+        """Return whether the folder was built from these inputs."""
+        return self.metadata().get("inputs") == _as_json(self.inputs)
 
     def is_outdated(self) -> bool:
-        """Whether the folder was made from something else than what is asked for now."""
-        return bool(self.stamp()) and not self.is_finished()
+        """Return whether the folder was built from other inputs."""
+        return bool(self.metadata()) and not self.is_finished()
 
     def result(self) -> Any:
-        """What build returned when the folder was made."""
-        return self.stamp()["result"]
+        """Return what `build` returned for the finished folder."""
+        return self.metadata()["result"]
 
     def run(self) -> None:
-        """Make the folder beside its place, then move it there; an older one goes only when the new one is ready.
+        """Build the folder beside its place and move it there, replacing an older one.
 
-        What a run that was interrupted had finished, according to its ledger, is kept for the next one with the same inputs.
+        After an interruption, jobs that the journal names as finished are not run again if the
+        inputs are the same. Hence this is not io.atomic_folder, which would remove them.
         """
         partial = self.directory.with_name(self.directory.name + ".partial")
         replaced = self.directory.with_name(self.directory.name + ".replaced")
-        if self._is_whole(partial):  # a run was killed before it could move it
+        if self._is_complete(partial):  # a run was killed before it could move the folder
             self._move(partial, replaced)
             return
-        leftovers = [replaced] if self._was_begun(partial) else [replaced, partial]
+        leftovers = [replaced] if self._can_resume(partial) else [replaced, partial]
         for leftover in leftovers:
             if leftover.exists():
                 shutil.rmtree(leftover)
@@ -69,13 +74,12 @@ class Step:
         try:
             (partial / BEGUN_NAME).write_text(json.dumps(self.inputs), encoding="utf-8")
             result = self.build(partial)
-            _tidy(partial)
-            stamp = {"inputs": self.inputs, "result": result}
-            (partial / STAMP_NAME).write_text(
-                json.dumps(stamp, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            _remove_temporary_files(partial)
+            metadata = {"inputs": self.inputs, "result": result}
+            text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
+            (partial / METADATA_NAME).write_text(text, encoding="utf-8")
         except BaseException:
-            if not _has_finished_parts(partial):
+            if not _has_finished_jobs(partial):
                 shutil.rmtree(partial, ignore_errors=True)
                 for parent in new_parents:
                     parent.rmdir()
@@ -88,39 +92,34 @@ class Step:
         os.replace(partial, self.directory)
         shutil.rmtree(replaced, ignore_errors=True)
 
-    def _is_whole(self, partial: Path) -> bool:
-        """Whether partial is finished, and of just this step."""
+    def _is_complete(self, partial: Path) -> bool:
+        """Return whether `partial` was finished by this stage, with these inputs."""
         try:
-            return json.loads((partial / STAMP_NAME).read_text(encoding="utf-8"))[
-                "inputs"
-            ] == _as_json(self.inputs)
+            metadata = json.loads((partial / METADATA_NAME).read_text(encoding="utf-8"))
+            return metadata["inputs"] == _as_json(self.inputs)
         except (OSError, ValueError, KeyError):
             return False
 
-    def _was_begun(self, partial: Path) -> bool:
-        """Whether partial holds finished parts of just this step."""
+    def _can_resume(self, partial: Path) -> bool:
+        """Return whether `partial` has jobs that this stage finished with these inputs."""
         try:
             begun = json.loads((partial / BEGUN_NAME).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return begun == _as_json(self.inputs) and _has_finished_parts(partial)
+        return begun == _as_json(self.inputs) and _has_finished_jobs(partial)
 
 
-def _has_finished_parts(folder: Path) -> bool:
-    ledger = folder / JOURNAL_NAME
-    return ledger.is_file() and ledger.stat().st_size > 0
+def _has_finished_jobs(folder: Path) -> bool:
+    journal = folder / JOURNAL_NAME
+    return journal.is_file() and journal.stat().st_size > 0
 
 
-def _tidy(folder: Path) -> None:
-    """Remove what only a folder in the making has; half-written files of a killed run, hidden or .partial, among it."""
-    for path in [
-        folder / BEGUN_NAME,
-        folder / JOURNAL_NAME,
-        *folder.rglob("*.partial"),
-        *folder.rglob(".*"),
-    ]:
+def _remove_temporary_files(folder: Path) -> None:
+    """Remove what only an unfinished folder has, and a killed run's hidden and .partial files."""
+    temporary = [folder / BEGUN_NAME, folder / JOURNAL_NAME]
+    for path in [*temporary, *folder.rglob("*.partial"), *folder.rglob(".*")]:
         if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)  # it may have lain in one that is gone
+            shutil.rmtree(path, ignore_errors=True)  # it may have been in one that is gone
         else:
             path.unlink(missing_ok=True)
 

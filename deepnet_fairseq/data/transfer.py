@@ -1,4 +1,4 @@
-"""The bytes of one address brought into a partial file, which the next try, or the next run, goes on with."""
+"""Transfer of one address into a partial file, which the next try or the next run continues."""
 
 import json
 import logging
@@ -20,23 +20,15 @@ logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 16  # bytes read at once; what a killed process or a broken connection may lose
 TIMEOUTS = (20, 60)  # seconds: to connect; without a byte
-TRIES = 6  # requests to one address in a row that bring nothing new
+TRIES = 6  # consecutive requests to one address without progress
 FIRST_WAIT = 1.0  # seconds before the second try; doubled for each one after it
 LONGEST_WAIT = 120.0
-PASSING_TROUBLE = (
-    408,
-    425,
-    429,
-    500,
-    502,
-    503,
-    504,
-)  # status codes that may be gone at the next try
+RETRY_STATUS = (408, 425, 429, 500, 502, 503, 504)  # status codes of temporary errors
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)$")
 
 
-class _Passing(Exception):
-    """Trouble that may be gone at the next try."""
+class _TemporaryError(Exception):
+    """An error that the next try may not meet."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -44,10 +36,12 @@ class _Passing(Exception):
 
 
 def transfer(url: str, partial: Path, size: Optional[int] = None) -> None:
-    """Bring the whole content of an address (http, https or file) into the partial file.
+    """Fetch the whole content of an address (http, https or file) into the partial file.
 
-    Goes on where the partial file ends for as long as the server offers the same content. Raises DownloadError if the address doesn't
-    give it, or gives another number of bytes than size.
+    Continues at the end of the partial file as long as the server has the same content.
+
+    Raises:
+        DownloadError: The address does not give the file, or not with `size` bytes.
     """
     logger.info("fetching %s", url)
     if urlparse(url).scheme == "file":
@@ -55,30 +49,31 @@ def transfer(url: str, partial: Path, size: Optional[int] = None) -> None:
         return
     wait, tries, furthest = FIRST_WAIT, 0, 0
     while True:
-        asked_to_wait = 0.0
+        requested_wait = 0.0
         try:
             _request(url, partial, size)
             return
-        except _Passing as trouble:
-            reason, asked_to_wait = str(trouble), trouble.wait
+        except _TemporaryError as error:
+            reason, requested_wait = str(error), error.wait
         except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
-            reason = _in_short(error)
+            reason = _shorten(error)
         except requests.RequestException as error:
-            raise DownloadError(f"{url}: {_in_short(error)}") from error
-        # Progress is what goes beyond all earlier tries: a server that can only begin anew must not be asked for ever.
+            raise DownloadError(f"{url}: {_shorten(error)}") from error
+        # Only bytes beyond all earlier tries are progress: a server that can only start again must
+        # not be asked for ever.
         if _length(partial) > furthest:
             wait, tries, furthest = FIRST_WAIT, 0, _length(partial)
         tries += 1
         if tries >= TRIES:
             raise DownloadError(f"{url}: {reason}, {tries} times in a row")
-        pause = min(max(wait, asked_to_wait), LONGEST_WAIT)
+        pause = min(max(wait, requested_wait), LONGEST_WAIT)
         logger.warning("%s: %s; trying again in %.0f s", url, reason, pause)
         time.sleep(pause)
         wait *= 2
 
 
 def discard(partial: Path) -> None:
-    """Remove a partial file, and the note of what it is a part of."""
+    """Remove a partial file, and the record of where it is from."""
     _origin_path(partial).unlink(missing_ok=True)
     partial.unlink(missing_ok=True)
 
@@ -92,38 +87,27 @@ def _copy(url: str, partial: Path) -> None:
 
 
 def _request(url: str, partial: Path, size: Optional[int]) -> None:
-    """One request, for the rest of the partial file if it is a part of what the server has now."""
+    """Request the rest of the partial file if it is a part of what the server has now."""
     origin = _read_origin(partial)
     validator = origin.get("validator", "") if origin.get("url") == url else ""
     have = _length(partial) if validator else 0
-    # identity: a server that compresses on the fly could not go on in the middle
+    # identity: a server that compresses while sending could not continue in the middle
     headers = {"Accept-Encoding": "identity", "User-Agent": "deepnet_fairseq"}
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
-        if (
-            response.status_code == 416
-            and have
-            and response.headers.get("Content-Range") == f"bytes */{have}"
-        ):
-            return  # killed between the last byte and the new name
-        if response.status_code in PASSING_TROUBLE:
-            raise _Passing(
-                f"status {response.status_code}", _number(response.headers.get("Retry-After")) or 0
-            )
-        if response.status_code not in (200, 206, 416):
-            raise DownloadError(f"{url}: status {response.status_code} {response.reason}")
+        content_range = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and have and content_range == f"bytes */{have}":
+            return  # complete: an earlier run was killed before it could rename the file
+        _check_status(url, response)
         start = 0 if response.status_code == 200 else have
         length = _number(response.headers.get("Content-Length"))
         if response.status_code != 200:
-            sent = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-            if (
-                not sent
-                or int(sent[1]) != have
-                or _validator(response.headers) not in ("", validator)
-            ):
+            sent = CONTENT_RANGE.match(content_range)
+            same_file = _validator(response.headers) in ("", validator)
+            if not sent or int(sent[1]) != have or not same_file:
                 discard(partial)
-                raise _Passing("the server did not go on with the same file")
+                raise _TemporaryError("the server did not go on with the same file")
             length = _number(sent[2])
         if size is not None and length not in (None, size):
             raise DownloadError(f"{url}: has {length} bytes, but was published with {size}")
@@ -131,31 +115,39 @@ def _request(url: str, partial: Path, size: Optional[int]) -> None:
             _begin(partial, url, response)
         _receive(response, partial, start, length or size)
     if length is not None and _length(partial) < length:
-        raise _Passing(f"the connection broke at {_length(partial)} of {length} bytes")
+        raise _TemporaryError(f"the connection broke at {_length(partial)} of {length} bytes")
+
+
+def _check_status(url: str, response: requests.Response) -> None:
+    """Raise an error for a response that has no content, or a part that was not requested."""
+    if response.status_code in RETRY_STATUS:
+        wait = _number(response.headers.get("Retry-After")) or 0
+        raise _TemporaryError(f"status {response.status_code}", wait)
+    if response.status_code not in (200, 206, 416):
+        raise DownloadError(f"{url}: status {response.status_code} {response.reason}")
 
 
 def _begin(partial: Path, url: str, response: requests.Response) -> None:
-    """Empty the partial file, and only then note what it will be a part of: nothing else may ever stand under that note."""
+    """Empty the partial file, and only then record its origin: no other bytes may ever have it."""
     discard(partial)
     partial.touch()
-    _origin_path(partial).write_text(
-        json.dumps({"url": url, "validator": _validator(response.headers)}), encoding="utf-8"
-    )
+    origin = {"url": url, "validator": _validator(response.headers)}
+    _origin_path(partial).write_text(json.dumps(origin), encoding="utf-8")
 
 
 def _receive(response: requests.Response, partial: Path, start: int, total: Optional[int]) -> None:
-    """Append a response's body, as it comes over the wire, to the partial file, behind a progress bar."""
-    quiet = not sys.stderr.isatty()
+    """Append a response's body, as transmitted, to the partial file, with a progress bar."""
     bar = tqdm(
         total=total,
         initial=start,
         desc=partial.stem,
         unit="B",
         unit_scale=True,
-        mininterval=30 if quiet else 0.2,
+        mininterval=0.2 if sys.stderr.isatty() else 30,
     )
     with open(partial, "ab") as stream, bar:
-        # Not iter_content: servers that call a .tgz a tar file in gzip encoding would have it unpacked, and no checksum would match.
+        # Not iter_content: some servers call a .tgz a tar file in gzip encoding; it would be
+        # decompressed, and no checksum would match.
         for block in response.raw.stream(BLOCK, decode_content=False):
             stream.write(block)
             stream.flush()
@@ -163,7 +155,10 @@ def _receive(response: requests.Response, partial: Path, start: int, total: Opti
 
 
 def _validator(headers: Mapping[str, str]) -> str:
-    """What tells whether the server's file is still the same, "" if nothing does; a weak ETag doesn't vouch for single bytes."""
+    """Return what shows that the server's file is still the same, "" if nothing does.
+
+    A weak ETag does not vouch for single bytes.
+    """
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
 
@@ -187,7 +182,7 @@ def _number(text: Optional[str]) -> Optional[int]:
     return int(text) if text and text.isdecimal() else None
 
 
-def _in_short(error: Exception) -> str:
-    """The kind of error and what it says, in one line."""
+def _shorten(error: Exception) -> str:
+    """Return the kind of error and the start of its message, in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:160]}"

@@ -1,7 +1,8 @@
-"""One SentencePiece vocabulary for all languages, trained on a temperature-balanced sample, and its fairseq dictionary.
+"""One SentencePiece vocabulary for all languages, and its fairseq dictionary.
 
-Language l with n_l training lines gets a share of n_l^(1/T) / sum_k n_k^(1/T) of the sample. When its share is more than it has, its lines
-are repeated: capping the share instead would leave low-resource languages with too few pieces however high T is.
+It is trained on a temperature-balanced sample: language l with n_l training lines gets a share of
+n_l^(1/T) / sum_k n_k^(1/T). If its share is more than it has, its lines are repeated: capping the
+share instead would leave low-resource languages with too few pieces however high T is.
 """
 
 import io
@@ -17,20 +18,20 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import sentencepiece
 from fairseq.data import Dictionary
 
-from deepnet_fairseq.data.corpus_paths import corpus_file
-from deepnet_fairseq.data.manifest import file_record
+from deepnet_fairseq.data.bitext import corpus_file
 from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import count_lines, read_lines
+from deepnet_fairseq.io import count_lines, read_lines, sha256_of
 from deepnet_fairseq.languages import Pair
 
 logger = logging.getLogger(__name__)
 
 MODEL_NAME = "spm.model"
 DICTIONARY_NAME = "dict.txt"
-# The four pieces that fairseq's Dictionary puts first by itself; with these ids, a piece's id is the same in both.
+# The four pieces that fairseq's Dictionary puts first by itself; with these ids, a piece has one id
+# in both.
 SPECIAL_IDS = {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}
-# The result depends on the number of threads (sums in another order), so it must not follow the machine's.
+# The result depends on the number of threads (the order of sums), so it must not be the machine's.
 TRAINER_THREADS = 2
 MODEL_TYPES = ("unigram", "bpe")
 
@@ -41,64 +42,72 @@ class VocabularyConfig:
 
     size: int = 8000  # pieces, the four special ones included
     model_type: str = "unigram"  # or bpe
-    character_coverage: float = (
-        1.0  # share of the sample's characters that get a piece of their own
+    character_coverage: float = 1.0  # share of the sample's characters that become pieces
+    split_digits: bool = True  # each digit is a piece: numbers are composed, not memorized
+    # Spell characters without a piece in 256 byte pieces instead of <unk>
+    byte_fallback: bool = False
+    sampling_temperature: float = (
+        5.0  # 1 = languages in proportion to their text, larger = more even
     )
-    split_digits: bool = True  # each digit a piece of its own: numbers are composed, not remembered
-    byte_fallback: bool = (
-        False  # spell characters without a piece in 256 byte pieces instead of <unk>
-    )
-    sampling_temperature: float = 5.0  # 1 = languages as frequent as they are, larger = more even
-    sample_lines: int = 1000000  # lines of all languages together that the trainer sees; no more than the corpus has
-    hard_limit: bool = True  # false: take fewer pieces than size where the text yields no more
-    language_tags: bool = False  # a piece for each language's tag, __de__: fairseq adds them itself, but behind the others
-    model: Optional[str] = (
-        None  # a SentencePiece model that is there already; everything above, but language_tags, is then its own
-    )
+    sample_lines: int = 1000000  # lines of all languages that the trainer sees; at most all
+    hard_limit: bool = True  # false: take fewer pieces than size if the text yields no more
+    # A piece per language tag, __de__; fairseq adds them itself, but after the others
+    language_tags: bool = False
+    # An existing SentencePiece model; it decides everything above except language_tags
+    model: Optional[str] = None
     seed: int = 1
 
     def __post_init__(self) -> None:
         if self.model_type not in MODEL_TYPES:
-            raise DataError(
-                f"model_type is {self.model_type!r}; choose one of {', '.join(MODEL_TYPES)}"
-            )
+            choices = ", ".join(MODEL_TYPES)
+            raise DataError(f"model_type is {self.model_type!r}; choose one of {choices}")
         if self.sampling_temperature < 1:
             raise DataError(
-                f"sampling_temperature is {self.sampling_temperature}; it must be at least 1, which means no balancing"
+                f"sampling_temperature is {self.sampling_temperature}; "
+                "it must be at least 1, which means no balancing"
             )
         if not 0 < self.character_coverage <= 1:
             raise DataError(
-                f"character_coverage is {self.character_coverage}; it must lie above 0 and be at most 1"
+                f"character_coverage is {self.character_coverage}; "
+                "it must lie above 0 and be at most 1"
             )
         for name in ("size", "sample_lines"):
             if getattr(self, name) < 1:
                 raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.model is not None and self.language_tags:
             raise DataError(
-                "language_tags is true, but pieces cannot be added to a given model; fairseq adds the tags itself"
+                "language_tags is true, but pieces cannot be added to a given model; "
+                "fairseq adds the tags itself"
             )
 
     def resolve_paths(self, folder: Path) -> None:
-        """Take a relative path of a model as relative to the folder, which is the config file's."""
+        """Make a relative path of a model relative to the config's folder."""
         if self.model is not None:
             self.model = str((Path(folder) / self.model).resolve())
 
     def fingerprint(self) -> Dict[str, Any]:
-        """What the vocabulary depends on beside the corpus. Raises DataError for a missing model."""
+        """Return what the vocabulary depends on besides the corpus.
+
+        Raises:
+            DataError: The given model is missing.
+        """
         if self.model is None:
             return asdict(self)
         if not Path(self.model).is_file():
             raise DataError(f"vocabulary.model: there is no file {self.model}")
-        return {"model": self.model, "sha256": file_record(Path(self.model))["sha256"]}
+        return {"model": self.model, "sha256": sha256_of(Path(self.model))}
 
 
 def language_tag(language: str) -> str:
-    """fairseq's tag of a language (--lang-tok-style multilingual)."""
+    """Return fairseq's tag of a language (--lang-tok-style multilingual)."""
     return f"__{language}__"
 
 
 def sample_sizes(lines: Mapping[str, int], temperature: float, total: int) -> Dict[str, int]:
-    """Lines of each language in a sample of `total`, in proportion to lines^(1/temperature), rounded so that they add up."""
+    """Return how many of a sample's `total` lines each language gets.
+
+    The numbers are proportional to lines^(1/temperature), and rounded so that they add up.
+    """
     weights = {language: count ** (1 / temperature) for language, count in sorted(lines.items())}
     exact = {
         language: total * weight / sum(weights.values()) for language, weight in weights.items()
@@ -111,7 +120,7 @@ def sample_sizes(lines: Mapping[str, int], temperature: float, total: int) -> Di
 
 
 def training_files(corpus_root: Path, pairs: Sequence[Pair]) -> Dict[str, List[Path]]:
-    """The files with training sentences of each language."""
+    """Return the files with training sentences of each language."""
     files: Dict[str, List[Path]] = {}
     for pair in pairs:
         for language in pair:
@@ -122,9 +131,10 @@ def training_files(corpus_root: Path, pairs: Sequence[Pair]) -> Dict[str, List[P
 def balanced_sample(
     corpus_root: Path, pairs: Sequence[Pair], config: VocabularyConfig
 ) -> Iterator[str]:
-    """The sentences that the vocabulary is trained on, language by language; the same for the same corpus and config.
+    """Yield the sentences that the vocabulary is trained on, language by language.
 
-    A language that must give more lines than it has gives each as often as goes, and a random part once more.
+    A language whose share is larger than its text gives every line equally often, and a random
+    part of them once more. The sample is the same for the same corpus and config.
     """
     files = training_files(corpus_root, pairs)
     lines = {
@@ -133,17 +143,16 @@ def balanced_sample(
     empty = [language for language, count in lines.items() if count == 0]
     if empty or not lines:
         raise DataError(
-            f"no training sentences in {', '.join(empty) or 'any language'}; the vocabulary needs some of every language"
+            f"no training sentences in {', '.join(empty) or 'any language'}; "
+            "the vocabulary needs some of every language"
         )
     total = min(config.sample_lines, sum(lines.values()))
-    for language, wanted in sample_sizes(lines, config.sampling_temperature, total).items():
-        logger.info(
-            "vocabulary sample: %d lines of %s, which has %d", wanted, language, lines[language]
-        )
-        rounds, rest = divmod(wanted, lines[language])
-        once_more = Counter(
-            random.Random(f"{config.seed}/{language}").sample(range(lines[language]), rest)
-        )
+    for language, size in sample_sizes(lines, config.sampling_temperature, total).items():
+        available = lines[language]
+        logger.info("vocabulary sample: %d lines of %s, which has %d", size, language, available)
+        rounds, rest = divmod(size, available)
+        rng = random.Random(f"{config.seed}/{language}")
+        once_more = Counter(rng.sample(range(available), rest))
         number = 0
         for path in files[language]:
             for line in read_lines(path):
@@ -159,12 +168,21 @@ def train_vocabulary(
     directory: Path,
     languages: Sequence[str] = (),
 ) -> Dict[str, Any]:
-    """Train on the training side of the supervised pairs, or take the given model; write spm.model and dict.txt into the directory.
+    """Write spm.model and dict.txt, trained on the supervised pairs or from the given model.
 
-    Args: languages: those that get a tag, if the config asks for tags.
+    Args:
+        config: The vocabulary's config.
+        corpus_root: The corpus folder.
+        pairs: The supervised pairs.
+        directory: Where the files go.
+        languages: Those that get a tag, if the config asks for tags.
 
-    Returns what came of it: the number of pieces. Raises DataError if the text yields fewer pieces than config.size (with a hard limit), or
-    config.size is too small for its characters, and for a given model that fairseq cannot work with.
+    Returns:
+        The number of pieces, as `pieces`.
+
+    Raises:
+        DataError: The text yields fewer pieces than config.size (with a hard limit), config.size
+            is too small for its characters, or fairseq cannot work with the given model.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if config.model is None:
@@ -178,12 +196,12 @@ def train_vocabulary(
 def _train(
     config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], languages: Sequence[str]
 ) -> bytes:
-    """The serialised model."""
+    """Return the trained model, serialized."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=balanced_sample(corpus_root, pairs, config),
-            # A model_prefix would be stored in the model, which then differed from folder to folder.
+            # A model_prefix would be stored in the model, which would then depend on the folder.
             model_writer=model,
             vocab_size=config.size,
             hard_vocab_limit=config.hard_limit,
@@ -192,13 +210,11 @@ def _train(
             split_digits=config.split_digits,
             byte_fallback=config.byte_fallback,
             # Control symbols have ids, but text that looks like one is never encoded as one.
-            control_symbols=[language_tag(language) for language in languages]
-            if config.language_tags
-            else [],
-            # References aren't normalised either, so the model must be able to produce what they hold.
+            control_symbols=list(map(language_tag, languages)) if config.language_tags else [],
+            # References are not normalized, so the model must be able to produce what they have.
             normalization_rule_name="identity",
             num_threads=TRAINER_THREADS,
-            # Only errors: progress goes to the native stderr, hundreds of lines of it.
+            # Only errors: progress would be hundreds of lines on the native stderr.
             minloglevel=2,
             **SPECIAL_IDS,
         )
@@ -208,61 +224,66 @@ def _train(
 
 
 def _explain(error: Exception, config: VocabularyConfig) -> DataError:
-    """sentencepiece's complaint about the size in terms of the config."""
+    """Return sentencepiece's complaint about the size in terms of the config."""
     too_large = re.search(r"Vocabulary size too high.*?<= (\d+)", str(error))
     if too_large:
         return DataError(
-            f"vocabulary.size is {config.size}, but the text yields at most {too_large[1]} pieces; lower it to that or less"
+            f"vocabulary.size is {config.size}, but the text yields at most {too_large[1]} pieces; "
+            "lower it to that or less"
         )
     too_small = re.search(
         r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", str(error)
     )
     if too_small:
         return DataError(
-            f"vocabulary.size is {config.size}, but the characters and special pieces alone need {too_small[1]}; raise it, or lower "
-            "vocabulary.character_coverage"
+            f"vocabulary.size is {config.size}, but the characters and special pieces alone need "
+            f"{too_small[1]}; raise it, or lower vocabulary.character_coverage"
         )
     return DataError(f"sentencepiece could not train the vocabulary: {error}")
 
 
 def load_model(directory: Path) -> sentencepiece.SentencePieceProcessor:
-    """The vocabulary's model. Raises DataError if there is none, or what is there is none."""
+    """Return the vocabulary's model. Raise DataError if it is missing or not a model."""
     path = directory / MODEL_NAME
     if not path.is_file():
         raise DataError(f"{path} is missing; run scripts/prepare.sh first")
     try:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:
-        raise DataError(
-            f"{path} is not a SentencePiece model: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} is not a SentencePiece model: {reason}") from error
 
 
 def load_dictionary(directory: Path) -> Dictionary:
-    """The vocabulary as fairseq's dictionary."""
+    """Return the vocabulary as fairseq's dictionary."""
     return Dictionary.load(str(directory / DICTIONARY_NAME))
 
 
 def write_dictionary(directory: Path) -> None:
-    """Write the model's pieces as fairseq's dict.txt, in the model's order, without the four that fairseq's Dictionary adds by itself.
+    """Write the model's pieces as fairseq's dict.txt, in the model's order.
 
-    A model trained here has the same ids in both; a given one may have its special pieces elsewhere. Raises DataError for a given model
-    without an end of sentence, or with a piece that fairseq cannot read back.
+    The four pieces that fairseq's Dictionary adds by itself are left out. A model trained here has
+    the same ids in both; a given one may have its special pieces elsewhere.
+
+    Raises:
+        DataError: A given model has no end of sentence, or a piece that fairseq cannot read.
     """
     model = load_model(directory)
     if model.eos_id() < 0:
         raise DataError(
-            f"{MODEL_NAME}: has no piece for the end of a sentence; train it with eos_id=2, or any other but -1"
+            f"{MODEL_NAME}: has no piece for the end of a sentence; "
+            "train it with eos_id=2, or any other but -1"
         )
     dictionary = Dictionary()
-    special = {*dictionary.symbols}
+    special = set(dictionary.symbols)
     for piece_id in range(model.get_piece_size()):
         piece = model.id_to_piece(piece_id)
         if model.is_unknown(piece_id) or piece in special:
             continue
         if piece != "".join(piece.split()) or not piece:
             raise DataError(
-                f"{MODEL_NAME}: piece {piece_id}, {piece!r}, has white space in it, at which fairseq would split it"
+                f"{MODEL_NAME}: piece {piece_id}, {piece!r}, has white space in it, "
+                "at which fairseq would split it"
             )
         dictionary.add_symbol(piece)
     dictionary.save(str(directory / DICTIONARY_NAME))

@@ -1,4 +1,4 @@
-"""Archives: what is taken out of whole ones, and what is refused of malicious and damaged ones."""
+"""Archives: what comes out of complete ones, and what is refused of malicious and damaged ones."""
 
 import bz2
 import gzip
@@ -15,7 +15,6 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from deepnet_fairseq.data import archives
 from deepnet_fairseq.data.archives import extract
 from deepnet_fairseq.errors import DataError
 
@@ -96,7 +95,7 @@ def test_all_files_come_out_whatever_the_format(make: Callable[..., Path], tmp_p
     assert left(tmp_path / "new") == ["out"]
 
 
-def test_only_wanted_members_come_out(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_only_requested_members_come_out(make: Callable[..., Path], tmp_path: Path) -> None:
     paths = extract(make(), tmp_path / "out", ["*.de", "read[m]e"])
     assert contents(tmp_path / "out", paths) == {
         name: PLAIN[name] for name in ("a/one.de", "b/two.de", "readme")
@@ -119,15 +118,15 @@ def test_no_file_gets_rights_from_the_archive(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o7111 == 0
 
 
-def test_what_is_there_already_is_left_as_it_is(
-    make: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = extract(make(), tmp_path / "out", ["*.de"])
-    monkeypatch.setattr(archives, "_unpack", None)  # unpacking again would fail
-    assert extract(tmp_path / "archive", tmp_path / "out", ["*.de"]) == paths
+def test_what_is_there_already_is_left_as_it_is(make: Callable[..., Path], tmp_path: Path) -> None:
+    def state(paths: List[Path]) -> Dict[Path, Any]:
+        return {path: (path.stat().st_ino, path.stat().st_ctime_ns) for path in paths}
+
+    before = state(extract(make(), tmp_path / "out", ["*.de"]))
+    assert state(extract(tmp_path / "archive", tmp_path / "out", ["*.de"])) == before
 
 
-def test_another_archive_or_other_wanted_members_replace_what_is_there(
+def test_another_archive_or_other_requested_members_replace_what_is_there(
     make: Callable[..., Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -206,7 +205,7 @@ def test_a_member_outside_the_folder_is_refused(
         "pipe",
     ],
 )
-def test_links_and_devices_are_refused_if_they_are_wanted(tmp_path: Path, member: Odd) -> None:
+def test_links_and_devices_are_refused_if_they_are_requested(tmp_path: Path, member: Odd) -> None:
     archive = tar_archive(
         tmp_path / "archive", [("fine", b"x"), member, (f"{member.name}/inside", b"evil")]
     )
@@ -271,7 +270,7 @@ def test_a_sparse_file_is_counted_in_full(tmp_path: Path) -> None:
     assert left(tmp_path) == ["archive"]
 
 
-def test_more_members_than_allowed_are_refused_even_if_unwanted(
+def test_more_members_than_allowed_are_refused_even_if_not_requested(
     make: Callable[..., Path], tmp_path: Path
 ) -> None:
     archive = make({f"{number}": b"" for number in range(11)})
@@ -387,17 +386,15 @@ def test_an_interruption_leaves_nothing(
 ) -> None:
     archive = tar_archive(tmp_path / "archive")
 
-    def interrupt(name: str) -> Any:
+    def interrupt(tar: Any, info: Any, *args: Any, **options: Any) -> None:
+        if "de" in info.name:
+            extract_member(tar, info, *args, **options)
+            return
         assert (tmp_path / "out.partial" / "a" / "one.de").is_file()
         raise error
 
-    monkeypatch.setattr(
-        archives,
-        "_inside",
-        lambda archive, name, inside=archives._inside: (
-            inside(archive, name) if "de" in name else interrupt(name)
-        ),
-    )
+    extract_member = tarfile.TarFile.extract
+    monkeypatch.setattr(tarfile.TarFile, "extract", interrupt)
     with pytest.raises(error):
         extract(archive, tmp_path / "out")
     assert left(tmp_path) == ["archive"]
@@ -414,10 +411,10 @@ def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_does_not_blame_the_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archives, "_unpack", full)
+    monkeypatch.setattr(tarfile.TarFile, "extract", full)
     with pytest.raises(
         DataError,
         match=r"archive: cannot be unpacked into \S*out: \[Errno 28\] No space left on device$",

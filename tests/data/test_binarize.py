@@ -20,8 +20,7 @@ from deepnet_fairseq.data.binarize import (
     check_binary,
     data_paths,
 )
-from deepnet_fairseq.data.bitext import write_pair
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file, write_pair
 from deepnet_fairseq.data.vocabulary import (
     VocabularyConfig,
     load_dictionary,

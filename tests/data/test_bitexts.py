@@ -10,12 +10,12 @@ from support.published_files import (
     corpus_files,
     counted,
     counts_of,
-    make_inputs,
+    make_context,
     prepare_all,
     read_pair,
 )
 
-from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build, read_list
+from deepnet_fairseq.data.corpora.bitexts import BitextsCorpus, read_list
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.parallel import Jobs
 
@@ -61,17 +61,17 @@ def make_config(
     folder: Path,
     dev: Optional[str] = "texts/dev.tsv",
     test: Optional[str] = "texts/test.tsv",
-    **settings: Any,
-) -> BitextsConfig:
-    config = BitextsConfig(
-        **{"train": "texts/train.tsv", "dev": dev, "test": test, "pivot": "fr", **settings}
+    **values: Any,
+) -> BitextsCorpus:
+    config = BitextsCorpus(
+        **{"train": "texts/train.tsv", "dev": dev, "test": test, "pivot": "fr", **values}
     )
     config.resolve_paths(folder)
     return config
 
 
 def test_bitexts_of_a_pair_follow_one_another_without_what_is_held_out(texts: Path) -> None:
-    counts = build(make_config(texts), texts / "corpus", make_inputs(texts))
+    counts = make_config(texts).build(texts / "corpus", make_context(texts))
     # dropped: an empty side, German of a test set, a repeated pair, French of a zero-shot test set
     assert read_pair(texts / "corpus", ("de", "fr"), "train") == [
         ("Hund", "chien"),
@@ -89,7 +89,7 @@ def test_bitexts_of_a_pair_follow_one_another_without_what_is_held_out(texts: Pa
 
 def test_pairs_need_neither_dev_nor_test_text_nor_training_text(texts: Path) -> None:
     config = make_config(texts)
-    counts = build(config, texts / "corpus", make_inputs(texts))
+    counts = config.build(texts / "corpus", make_context(texts))
     assert config.supervised_pairs() == [("de", "fr"), ("en", "fr")]
     assert config.zero_shot_pairs() == [("de", "en"), ("es", "fr")]
     assert config.untested_pairs() == [("en", "fr")]
@@ -108,7 +108,7 @@ def test_pairs_need_neither_dev_nor_test_text_nor_training_text(texts: Path) -> 
 
 def test_training_text_alone_makes_a_corpus(texts: Path) -> None:
     config = make_config(texts, dev=None, test=None)
-    counts = build(config, texts / "corpus", make_inputs(texts))
+    counts = config.build(texts / "corpus", make_context(texts))
     assert {name: list(found) for name, found in counts.items()} == {
         "supervised/de-fr": ["train"],
         "supervised/en-fr": ["train"],
@@ -119,7 +119,7 @@ def test_training_text_alone_makes_a_corpus(texts: Path) -> None:
 def test_compressed_files_absolute_paths_and_processes_give_the_same_bytes(
     texts: Path, tmp_path: Path
 ) -> None:
-    build(make_config(texts), texts / "plain", make_inputs(texts))
+    make_config(texts).build(texts / "plain", make_context(texts))
     other = tmp_path / "other"
     other.mkdir()
     for name in FILES:
@@ -134,15 +134,15 @@ def test_compressed_files_absolute_paths_and_processes_give_the_same_bytes(
             "".join(f"{pair}\t{other}/{a}.gz\tother/{b}.gz\r\n" for pair, a, b in lines)
         )
     config = make_config(tmp_path, train="train.tsv", dev="dev.tsv", test="test.tsv")
-    build(config, texts / "packed", make_inputs(texts, jobs=Jobs(workers=2)))
+    config.build(texts / "packed", make_context(texts, jobs=Jobs(workers=2)))
     assert len(corpus_files(texts / "plain")) == 6 + 2 + 2 * 2
     assert corpus_files(texts / "plain") == corpus_files(texts / "packed")
 
 
 def test_every_file_is_recorded_once(texts: Path) -> None:
-    inputs = make_inputs(texts)
-    build(make_config(texts), texts / "corpus", inputs)
-    assert sorted(record["name"] for record in inputs.downloads.records) == sorted(FILES)
+    context = make_context(texts)
+    make_config(texts).build(texts / "corpus", context)
+    assert sorted(record["name"] for record in context.downloads.records) == sorted(FILES)
     content = (texts / "texts" / "zero.es").read_bytes()
     expected = {
         "name": "zero.es",
@@ -150,7 +150,7 @@ def test_every_file_is_recorded_once(texts: Path) -> None:
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    assert expected in inputs.downloads.records
+    assert expected in context.downloads.records
 
 
 def test_the_fingerprint_changes_with_the_files_and_the_lists(texts: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_list_sorts_pairs_and_keeps_the_order_of_their_files(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         ({"train": ""}, "train is missing; name a list of bitexts"),
         ({"train": "none.tsv"}, r"train: there is no file \S*none\.tsv"),
@@ -211,16 +211,16 @@ def test_a_list_sorts_pairs_and_keeps_the_order_of_their_files(tmp_path: Path) -
         ({"pivot": "it"}, "pivot is 'it', but the pairs' languages are de, en, es, fr"),
     ],
 )
-def test_a_wrong_config_is_explained(texts: Path, settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_explained(texts: Path, values: Dict[str, Any], message: str) -> None:
     (texts / "texts" / "empty.tsv").write_text("# none\n")
     with pytest.raises(DataError, match=message):
-        make_config(texts, **settings)
+        make_config(texts, **values)
 
 
 def test_sides_of_different_length_are_refused(texts: Path) -> None:
     (texts / "texts" / "more.de").write_text("Haus\n")
     with pytest.raises(DataError, match=r"more\.de ends after 1 lines, but \S*more\.fr goes on"):
-        build(make_config(texts), texts / "corpus", make_inputs(texts))
+        make_config(texts).build(texts / "corpus", make_context(texts))
 
 
 def test_a_pair_left_without_training_text_is_refused(texts: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_pair_left_without_training_text_is_refused(texts: Path) -> None:
     with pytest.raises(
         DataError, match=r"supervised/en-fr train: no sentences are left of 2; .* 2 in dev or test"
     ):
-        build(make_config(texts), texts / "corpus", make_inputs(texts))
+        make_config(texts).build(texts / "corpus", make_context(texts))
 
 
 def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(

@@ -11,8 +11,9 @@ from typing import Dict, List, Set, Tuple
 
 import pytest
 
-from deepnet_fairseq.data.bitext import check_pair
-from deepnet_fairseq.data.corpora.cldr import CldrConfig, build
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, check_pair, corpus_file
+from deepnet_fairseq.data.corpora.build import BuildContext
+from deepnet_fairseq.data.corpora.cldr import CldrCorpus
 from deepnet_fairseq.data.corpora.cldr_phrases import (
     Phrasebook,
     country_name,
@@ -22,16 +23,14 @@ from deepnet_fairseq.data.corpora.cldr_phrases import (
     quantity,
 )
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
-from deepnet_fairseq.data.corpora.inputs import Inputs
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.parallel import Jobs
 
-INPUTS = Inputs(Downloads(Path("none")), CleaningConfig(), Jobs())
-SMALL = CldrConfig(
+CONTEXT = BuildContext(Downloads(Path("none")), CleaningConfig(), Jobs())
+SMALL = CldrCorpus(
     languages=["de", "ja", "ar"],
     zero_shot=["ja-de", "ar-de"],
     train_lines=300,
@@ -58,16 +57,17 @@ def text(
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cldr")
-    build(SMALL, root, INPUTS)
+    SMALL.build(root, CONTEXT)
     return root
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_process(corpus: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from deepnet_fairseq.data.corpora.cldr import CldrConfig, build\n"
-        "from deepnet_fairseq.data.cleaning import CleaningConfig; from deepnet_fairseq.data.corpora.inputs import Inputs\n"
-        "from deepnet_fairseq.data.download import Downloads; from deepnet_fairseq.data.jobs import Jobs\n"
-        f"build({SMALL!r}, Path(sys.argv[1]), Inputs(Downloads(Path('none')), CleaningConfig(), Jobs()))"
+        "import sys; from pathlib import Path; from deepnet_fairseq.data.corpora.cldr import CldrCorpus\n"
+        "from deepnet_fairseq.data.filters import CleaningConfig\n"
+        "from deepnet_fairseq.data.corpora.build import BuildContext\n"
+        "from deepnet_fairseq.data.download import Downloads; from deepnet_fairseq.parallel import Jobs\n"
+        f"{SMALL!r}.build(Path(sys.argv[1]), BuildContext(Downloads(Path('none')), CleaningConfig(), Jobs()))"
     )
     environment = {
         **os.environ,
@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process(corpus: Path, tmp_pat
 
 
 def test_another_seed_gives_other_sentences(corpus: Path, tmp_path: Path) -> None:
-    build(replace(SMALL, seed=2), tmp_path, INPUTS)
+    replace(SMALL, seed=2).build(tmp_path, CONTEXT)
     assert digest(tmp_path).keys() == digest(corpus).keys()
     assert not set(digest(tmp_path).values()) & set(digest(corpus).values())
 
@@ -172,7 +172,7 @@ def test_a_small_kind_enumerates_distinct_contents(kind: str) -> None:
     count = sentences.count(kind)
     numbers = range(0, count, max(1, count // 2000))
     for language in config.all_languages():
-        assert len({sentences.say(language, kind, number) for number in numbers}) == len(numbers)
+        assert len({sentences.render(language, kind, number) for number in numbers}) == len(numbers)
 
 
 def test_the_whole_of_a_small_inventory_can_be_used(tmp_path: Path) -> None:
@@ -180,12 +180,12 @@ def test_the_whole_of_a_small_inventory_can_be_used(tmp_path: Path) -> None:
     config = replace(
         SMALL, kinds=["choice"], countries=4, train_lines=20, dev_lines=2, test_lines=2
     )
-    build(config, tmp_path, INPUTS)
+    config.build(tmp_path, CONTEXT)
     assert check_pair(tmp_path, ("de", "en"), "train") == 20
     with pytest.raises(
         DataError, match="21 [+] 2 [+] 2 per pair, but the inventory yields only 24 distinct"
     ):
-        build(replace(config, train_lines=21), tmp_path, INPUTS)
+        replace(config, train_lines=21).build(tmp_path, CONTEXT)
 
 
 def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
@@ -195,7 +195,7 @@ def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
         "km kn ko ku ky lt lv mg mk ml mn mr ms mt my nb ne nl nn no oc or pa pl ps pt ro ru rw se sh si sk sl sq sr sv ta te tg th tk tr "
         "tt ug uk ur uz vi wa xh yi yo zh zu"
     ).split()
-    config = CldrConfig(
+    config = CldrCorpus(
         languages=["de"],
         countries=5,
         currencies=3,
@@ -213,7 +213,7 @@ def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
             )  # an/dz/... lack names; that is said
             continue
         for kind in KINDS:
-            assert sentences.say(code, kind, sentences.count(kind) - 1)
+            assert sentences.render(code, kind, sentences.count(kind) - 1)
 
 
 @pytest.mark.parametrize(
@@ -249,5 +249,5 @@ def test_an_inventory_that_does_not_suffice_is_explained(
     tmp_path: Path, changes: dict, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        build(replace(SMALL, **changes), tmp_path, INPUTS)
+        replace(SMALL, **changes).build(tmp_path, CONTEXT)
     assert not list(tmp_path.iterdir())

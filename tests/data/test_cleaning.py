@@ -13,8 +13,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 
 from deepnet_fairseq.data import cleaning, deduplicate
-from deepnet_fairseq.data.cleaning import CleaningConfig, HeldOut, SplitCounts, clean_pair
-from deepnet_fairseq.data.corpus_paths import corpus_file, part_of_test_set
+from deepnet_fairseq.data.bitext import corpus_file, part_of_test_set
+from deepnet_fairseq.data.cleaning import SplitCounts, clean_pair
+from deepnet_fairseq.data.contamination import ContaminationIndex
+from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
@@ -34,8 +36,8 @@ def clean(
     pair: Tuple[str, str] = ("de", "en"),
     **config: Any,
 ) -> Tuple[Pairs, SplitCounts]:
-    held_out = config.pop("held_out", HeldOut())
-    counts = clean_pair(sentences, folder, pair, split, CleaningConfig(**config), held_out)
+    index = config.pop("index", ContaminationIndex())
+    counts = clean_pair(sentences, folder, pair, split, CleaningConfig(**config), index)
     return read(folder, split, pair), counts
 
 
@@ -49,12 +51,12 @@ def read(folder: Path, split: str = "train", pair: Tuple[str, str] = ("de", "en"
 
 
 @pytest.fixture
-def held_out() -> HeldOut:
-    held_out = HeldOut()
-    held_out.add("de", "Ein Test.", "test")
-    held_out.add("en", "A test.", "test")
-    held_out.add("en", "Of dev!", "dev")
-    return held_out
+def index() -> ContaminationIndex:
+    index = ContaminationIndex()
+    index.add("de", ["Ein Test."], "test")
+    index.add("en", ["A test."], "test")
+    index.add("en", ["Of dev!"], "dev")
+    return index
 
 
 KEPT = ("Haus", "house")
@@ -83,9 +85,9 @@ DROPPED: List[Tuple[Dict[str, Any], Tuple[str, str], str]] = [
     ids=[f"{reason}-{pair[0]}" for _, pair, reason in DROPPED],
 )
 def test_a_filter_drops_what_it_is_for(
-    tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple, reason: str
+    tmp_path: Path, index: ContaminationIndex, config: Dict[str, Any], pair: tuple, reason: str
 ) -> None:
-    kept, counts = clean(tmp_path, [KEPT, pair, KEPT], held_out=held_out, **config)
+    kept, counts = clean(tmp_path, [KEPT, pair, KEPT], index=index, **config)
     assert kept == [KEPT]
     assert (counts.read, counts.kept, counts.dropped) == (3, 1, {reason: 1, "repeated": 1})
 
@@ -109,9 +111,9 @@ def test_a_filter_drops_what_it_is_for(
     ],
 )
 def test_a_filter_keeps_what_it_is_not_for(
-    tmp_path: Path, held_out: HeldOut, config: Dict[str, Any], pair: tuple
+    tmp_path: Path, index: ContaminationIndex, config: Dict[str, Any], pair: tuple
 ) -> None:
-    kept, counts = clean(tmp_path, [KEPT, pair], held_out=held_out, **config)
+    kept, counts = clean(tmp_path, [KEPT, pair], index=index, **config)
     assert kept == [KEPT, pair]
     assert counts.dropped == {}
 
@@ -130,7 +132,7 @@ def test_pairs_are_compared_after_normalisation(tmp_path: Path) -> None:
 
 
 def test_a_pair_counts_under_the_first_filter_that_drops_it(
-    tmp_path: Path, held_out: HeldOut
+    tmp_path: Path, index: ContaminationIndex
 ) -> None:
     limits = {
         "drop_identical": True,
@@ -139,7 +141,7 @@ def test_a_pair_counts_under_the_first_filter_that_drops_it(
         "max_length_ratio": 2.0,
         "identify_languages": True,
     }
-    held_out.add("de", ENGLISH, "test")
+    index.add("de", [ENGLISH], "test")
     worst_first = [
         ("", ""),  # empty, identical, too short
         (SHORT, SHORT),  # identical, too short
@@ -148,10 +150,8 @@ def test_a_pair_counts_under_the_first_filter_that_drops_it(
         ("Ein Test.", LONG),  # uneven, held out
         (ENGLISH[:40], ENGLISH[:30]),  # in another language
     ]
-    held_out.add("en", ENGLISH[:30], "dev")
-    _, counts = clean(
-        tmp_path, [*worst_first, (ENGLISH[:40], ENGLISH[:35])], held_out=held_out, **limits
-    )
+    index.add("en", [ENGLISH[:30]], "dev")
+    _, counts = clean(tmp_path, [*worst_first, (ENGLISH[:40], ENGLISH[:35])], index=index, **limits)
     assert counts.dropped == {
         "with an empty side": 1,
         "with identical sides": 1,
@@ -163,7 +163,7 @@ def test_a_pair_counts_under_the_first_filter_that_drops_it(
     }
 
 
-def test_dev_loses_empty_and_test_sentences_only(tmp_path: Path, held_out: HeldOut) -> None:
+def test_dev_loses_empty_and_test_sentences_only(tmp_path: Path, index: ContaminationIndex) -> None:
     strict = {
         "drop_identical": True,
         "min_length": 5,
@@ -179,7 +179,7 @@ def test_dev_loses_empty_and_test_sentences_only(tmp_path: Path, held_out: HeldO
         ("x", "Of dev!"),
         ("e\u0301", "y\ufeff"),
     ]
-    kept, counts = clean(tmp_path, pairs, "dev", held_out=held_out, **strict)
+    kept, counts = clean(tmp_path, pairs, "dev", index=index, **strict)
     assert kept == [
         ("x", "Of dev!"),
         (SHORT, SHORT),
@@ -188,20 +188,20 @@ def test_dev_loses_empty_and_test_sentences_only(tmp_path: Path, held_out: HeldO
         ("é", "y"),
     ]
     assert counts.dropped == {"with an empty side": 1, "in test": 1}
-    assert clean(tmp_path, pairs, "dev", held_out=held_out, drop_held_out=False)[1].dropped == {
+    assert clean(tmp_path, pairs, "dev", index=index, drop_held_out=False)[1].dropped == {
         "with an empty side": 1
     }
 
 
 @pytest.mark.parametrize("part", ["supervised", "zero-shot", part_of_test_set("newstest2017")])
 def test_a_test_set_keeps_every_line_and_all_but_its_white_space(
-    tmp_path: Path, held_out: HeldOut, part: str
+    tmp_path: Path, index: ContaminationIndex, part: str
 ) -> None:
     pairs = [("Ein Test.", "A test."), ("", "x"), ("e\u0301\u00ad", "\ufeffa\u00a0 b "), KEPT, KEPT]
     strict = CleaningConfig(
         "NFKC", drop_identical=True, min_length=5, max_length_ratio=1.0, identify_languages=True
     )
-    counts = clean_pair(iter(pairs), tmp_path, ("de", "en"), "test", strict, held_out, part)
+    counts = clean_pair(iter(pairs), tmp_path, ("de", "en"), "test", strict, index, part)
     lines = [
         list(read_lines(corpus_file(tmp_path, ("de", "en"), "test", language, part)))
         for language in ("de", "en")
@@ -255,7 +255,7 @@ def test_random_text_is_cleaned_as_a_plain_loop_would(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, records: int
 ) -> None:
     monkeypatch.setattr(cleaning, "BATCH", batch)
-    monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (records,))
+    monkeypatch.setattr(deduplicate, "RECORDS_IN_MEMORY", records)
     rng = random.Random(5)
     pairs = [
         (
@@ -264,11 +264,11 @@ def test_random_text_is_cleaned_as_a_plain_loop_would(
         )
         for _ in range(1500)
     ]
-    held_out = HeldOut()
-    held_out.add_all("de", ["ab", "a b a"], "test")
-    held_out.add_all("en", ["CC", "d"], "dev")
+    index = ContaminationIndex()
+    index.add("de", ["ab", "a b a"], "test")
+    index.add("en", ["CC", "d"], "dev")
     expected, dropped = plain_cleaning(pairs, {"ab", "aba"}, {"cc", "d"})
-    kept, counts = clean(tmp_path, pairs, held_out=held_out)
+    kept, counts = clean(tmp_path, pairs, index=index)
     assert kept == expected
     assert counts.dropped == dropped
     assert counts.read == 1500 == counts.kept + sum(counts.dropped.values())
@@ -414,7 +414,9 @@ def peak_memory(folder: Path, count: int) -> int:
     )
     tracemalloc.start()
     try:
-        counts = clean_pair(sentences, folder, ("de", "en"), "train", CleaningConfig(), HeldOut())
+        counts = clean_pair(
+            sentences, folder, ("de", "en"), "train", CleaningConfig(), ContaminationIndex()
+        )
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -424,7 +426,7 @@ def peak_memory(folder: Path, count: int) -> int:
 def test_memory_does_not_grow_with_the_corpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (4096,))
+    monkeypatch.setattr(deduplicate, "RECORDS_IN_MEMORY", 4096)
     monkeypatch.setattr(deduplicate, "BATCH", 4096)
     small, large = (peak_memory(tmp_path, count) for count in (10000, 80000))
     # 8 bytes for each of 70,000 pairs would be 560,000; a Python set of digests takes ten times as much
@@ -434,6 +436,6 @@ def test_memory_does_not_grow_with_the_corpus(
 def test_peak_memory_sees_what_is_held_for_each_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deduplicate.write_first_occurrences, "__defaults__", (10**6,))
+    monkeypatch.setattr(deduplicate, "RECORDS_IN_MEMORY", 10**6)
     small, large = (peak_memory(tmp_path, count) for count in (10000, 30000))
     assert large - small > 300000

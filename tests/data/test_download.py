@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from support.web_server import Answer, WebServer
+from urllib3.response import HTTPResponse
 
 from deepnet_fairseq.data import download, transfer
 from deepnet_fairseq.data.download import Downloads, RemoteFile, check_file
@@ -481,10 +482,10 @@ def test_a_full_disk_and_an_unusable_folder_are_told(
     ):
         Downloads(tmp_path / "file").fetch(remote(server.url(NAME)))
 
-    def receive(*_: Any) -> None:
+    def stream(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(transfer, "_receive", receive)
+    monkeypatch.setattr(HTTPResponse, "stream", stream)
     with pytest.raises(DataError, match=f"{NAME}: .*No space left on device; .* with room"):
         Downloads(tmp_path / "full").fetch(remote(server.add(NAME, Answer(BODY))))
 

@@ -7,9 +7,9 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-from deepnet_fairseq.data.corpora.files import FilesConfig, PairFiles, ZeroShotFiles, build
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file
+from deepnet_fairseq.data.corpora.build import BuildContext, Counts
+from deepnet_fairseq.data.corpora.files import FilesCorpus, PairFiles, ZeroShotFiles
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.errors import DataError
@@ -50,9 +50,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_config(folder: Path, **train: Any) -> FilesConfig:
+def make_config(folder: Path, **train: Any) -> FilesCorpus:
     """en-de and en-fr supervised, de-fr zero-shot; `train` replaces the files of en-de's training data."""
-    config = FilesConfig(
+    config = FilesCorpus(
         pairs={
             "en-de": PairFiles(
                 train={"en": "train.en", "de": "train.de", **train},
@@ -76,13 +76,12 @@ def sentences(root: Path, pair: tuple, split: str, part: str = SUPERVISED) -> Li
     return list(zip(left, right, strict=True))
 
 
-def make(folder: Path, out: str, config: Optional[FilesConfig] = None, **cleaning: Any) -> Counts:
+def make(folder: Path, out: str, config: Optional[FilesCorpus] = None, **cleaning: Any) -> Counts:
     """Build the corpus in the folder out; return its counts."""
     downloads = Downloads(folder / "downloads")
-    counts = build(
-        config or make_config(folder),
+    counts = (config or make_config(folder)).build(
         folder / out,
-        Inputs(downloads, CleaningConfig(**cleaning), Jobs()),
+        BuildContext(downloads, CleaningConfig(**cleaning), Jobs()),
     )
     assert not (folder / "downloads").exists()
     return counts
@@ -117,8 +116,8 @@ def test_test_sets_keep_every_line_empty_ones_too(folder: Path) -> None:
 
 
 def test_sources_are_recorded_with_their_checksums(folder: Path) -> None:
-    inputs = Inputs(Downloads(folder / "downloads"), CleaningConfig(), Jobs())
-    build(make_config(folder), folder / "out", inputs)
+    inputs = BuildContext(Downloads(folder / "downloads"), CleaningConfig(), Jobs())
+    make_config(folder).build(folder / "out", inputs)
     records = {record["name"]: record for record in inputs.downloads.records}
     assert sorted(records) == sorted(TEXTS)
     content = (folder / "train.de").read_bytes()
@@ -232,4 +231,4 @@ SIDES: Dict[str, Any] = {"en": "a.en", "de": "a.de"}
 )
 def test_a_wrong_config_is_explained(arguments: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        FilesConfig(**arguments)
+        FilesCorpus(**arguments)

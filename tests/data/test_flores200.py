@@ -11,16 +11,16 @@ from support.published_files import (
     counted,
     counts_of,
     flores_members,
-    make_inputs,
+    make_context,
     read_pair,
     tar_gz,
 )
 
 from deepnet_fairseq.data.corpora import flores200
-from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build
-from deepnet_fairseq.data.corpora.flores200 import ARCHIVE, FLORES_CODES, Flores200Config
+from deepnet_fairseq.data.corpora.base import FurtherTests
+from deepnet_fairseq.data.corpora.bitexts import BitextsCorpus
+from deepnet_fairseq.data.corpora.flores200 import ARCHIVE, FLORES_CODES, Flores200TestSet
 from deepnet_fairseq.data.corpora.opus100_files import ARCHIVES
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
 from deepnet_fairseq.errors import DataError
 
 CODES = ("deu_Latn", "eng_Latn", "fra_Latn", "nob_Latn", "zho_Hans", "zho_Hant")
@@ -50,15 +50,15 @@ def archive_of(prefix: str) -> bytes:
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Any:
-    """make_corpus(**settings of FLORES-200) -> the config of a corpus of two pairs, with a sentence of devtest in its training text."""
+    """make_corpus(**values of FLORES-200) -> the config of a corpus of two pairs, with a sentence of devtest in its training text."""
     (tmp_path / "train.de").write_text("Haus\nDevtest 1 deu_Latn!\n")
     (tmp_path / "train.en").write_text("house\nplanted\n")
     (tmp_path / "train.fr").write_text("maison\nautre\n")
     (tmp_path / "list.tsv").write_text("de-en\ttrain.de\ttrain.en\nen-fr\ttrain.en\ttrain.fr\n")
 
-    def make(**settings: Any) -> BitextsConfig:
-        config = BitextsConfig(
-            train="list.tsv", further_tests=FurtherTests(flores200=Flores200Config(**settings))
+    def make(**values: Any) -> BitextsCorpus:
+        config = BitextsCorpus(
+            train="list.tsv", further_tests=FurtherTests(flores200=Flores200TestSet(**values))
         )
         config.resolve_paths(tmp_path)
         return config
@@ -74,7 +74,7 @@ def lines(split: str, *codes: str) -> List[tuple]:
 
 
 def test_the_corpuss_pairs_are_tested_and_not_trained_on(make_corpus: Any, tmp_path: Path) -> None:
-    counts = build(make_corpus(), tmp_path / "corpus", make_inputs(tmp_path))
+    counts = make_corpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/flores200") == lines(
         "devtest", "deu_Latn", "eng_Latn"
     )
@@ -96,7 +96,7 @@ def test_any_two_languages_and_the_other_split_can_be_tested(
     make_corpus: Any, tmp_path: Path
 ) -> None:
     config = make_corpus(pairs="all", split="dev")
-    build(config, tmp_path / "corpus", make_inputs(tmp_path))
+    config.build(tmp_path / "corpus", make_context(tmp_path))
     assert config.test_sets() == {"flores200": [("de", "en"), ("de", "fr"), ("en", "fr")]}
     assert read_pair(tmp_path / "corpus", ("de", "fr"), "test", "test-sets/flores200") == lines(
         "dev", "deu_Latn", "fra_Latn"
@@ -110,22 +110,22 @@ def test_any_two_languages_and_the_other_split_can_be_tested(
 def test_members_may_be_named_from_the_folder_they_were_packed_in(
     make_corpus: Any, published: Published, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    build(make_corpus(), tmp_path / "without", make_inputs(tmp_path))
+    make_corpus().build(tmp_path / "without", make_context(tmp_path))
     monkeypatch.setattr(flores200, "ARCHIVE", published.add(ARCHIVE, archive_of("./")))
-    build(make_corpus(), tmp_path / "with", make_inputs(tmp_path / "new"))
+    make_corpus().build(tmp_path / "with", make_context(tmp_path / "new"))
     assert corpus_files(tmp_path / "with") == corpus_files(tmp_path / "without")
 
 
 def test_an_archive_fetched_by_other_means_needs_no_network(
     make_corpus: Any, published: Published, tmp_path: Path
 ) -> None:
-    build(make_corpus(), tmp_path / "online", make_inputs(tmp_path))
+    make_corpus().build(tmp_path / "online", make_context(tmp_path))
     published.server.requests.clear()
-    inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
-    build(make_corpus(), tmp_path / "offline", inputs)
+    context = make_context(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
+    make_corpus().build(tmp_path / "offline", context)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
-    assert published.records()[0] in inputs.downloads.records
+    assert published.records()[0] in context.downloads.records
 
 
 def test_an_archive_that_is_not_the_published_one_is_refused(
@@ -135,7 +135,7 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
     with pytest.raises(
         DataError, match=r"^flores200_dataset\.tar\.gz: no address gave it .* its sha256 is"
     ):
-        build(make_corpus(), tmp_path / "corpus", make_inputs(tmp_path))
+        make_corpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
@@ -144,11 +144,11 @@ def test_a_code_that_the_archive_lacks_is_named(make_corpus: Any, tmp_path: Path
     with pytest.raises(
         DataError, match=r"has no member flores200_dataset/devtest/frp_Latn\.devtest"
     ):
-        build(config, tmp_path / "corpus", make_inputs(tmp_path))
+        config.build(tmp_path / "corpus", make_context(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("settings", "corpus", "expected"),
+    ("values", "corpus", "expected"),
     [
         ({}, CORPUS, CORPUS),
         ({"pairs": "all"}, CORPUS, [("de", "en"), ("de", "fr"), ("en", "fr")]),
@@ -163,12 +163,12 @@ def test_a_code_that_the_archive_lacks_is_named(make_corpus: Any, tmp_path: Path
     ],
     ids=["of the corpus", "all", "listed", "two codes of one language", "skipped", "another code"],
 )
-def test_pairs_are_chosen(settings: Dict[str, Any], corpus: list, expected: list) -> None:
-    assert Flores200Config(**settings).chosen_pairs(corpus) == expected
+def test_pairs_are_chosen(values: Dict[str, Any], corpus: list, expected: list) -> None:
+    assert Flores200TestSet(**values).select_pairs(corpus) == expected
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         (
             {},
@@ -188,16 +188,16 @@ def test_pairs_are_chosen(settings: Dict[str, Any], corpus: list, expected: list
         ({"split": "test"}, "flores200.split is 'test'; choose one of devtest, dev"),
     ],
 )
-def test_a_wrong_choice_is_explained(settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_choice_is_explained(values: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Flores200Config(**settings).chosen_pairs([("br", "en"), ("de", "en"), ("en", "sh")])
+        Flores200TestSet(**values).select_pairs([("br", "en"), ("de", "en"), ("en", "sh")])
 
 
 def test_chinese_can_be_in_another_script(tmp_path: Path) -> None:
-    inputs = make_inputs(tmp_path)
+    context = make_context(tmp_path)
     pairs = [("en", "zh")]
     found = [
-        Flores200Config(codes=codes).sources(pairs, inputs.downloads, tmp_path / str(n))
+        Flores200TestSet(codes=codes).split_files(pairs, context.downloads, tmp_path / str(n))
         for n, codes in enumerate(({}, {"zh": "zho_Hant"}))
     ]
     assert [source.files["zh"][0].name for [source] in found] == [

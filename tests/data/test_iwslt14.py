@@ -11,7 +11,7 @@ from support.published_files import (
     counts_of,
     iwslt_tags,
     iwslt_xml,
-    make_inputs,
+    make_context,
     prepare_all,
     read_pair,
     tar_gz,
@@ -22,8 +22,7 @@ from deepnet_fairseq.data.corpora.iwslt14 import (
     ARCHIVE,
     PAIR,
     TESTS,
-    Iwslt14Config,
-    build,
+    Iwslt14Corpus,
     talk_lines,
 )
 from deepnet_fairseq.errors import DataError
@@ -105,10 +104,9 @@ def by_the_script(case: str) -> Dict[str, List[tuple]]:
 
 @pytest.mark.parametrize("case", ["lower", "kept"])
 def test_training_and_validation_text_are_those_of_the_script(tmp_path: Path, case: str) -> None:
-    build(
-        Iwslt14Config(case=case),
+    Iwslt14Corpus(case=case).build(
         tmp_path,
-        make_inputs(tmp_path, **SCRIPT_LIMITS, drop_held_out=False),
+        make_context(tmp_path, **SCRIPT_LIMITS, drop_held_out=False),
     )
     expected = by_the_script(case)
     assert len(expected["dev"]) == 2
@@ -117,7 +115,7 @@ def test_training_and_validation_text_are_those_of_the_script(tmp_path: Path, ca
 
 
 def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
-    counts = build(Iwslt14Config(), tmp_path, make_inputs(tmp_path, **SCRIPT_LIMITS))
+    counts = Iwslt14Corpus().build(tmp_path, make_context(tmp_path, **SCRIPT_LIMITS))
     assert ("das ist ein satz aus tst2011.", "this english one is planted here.") not in read_pair(
         tmp_path, PAIR, "train"
     )
@@ -131,7 +129,7 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
 
 
 def test_the_test_set_is_five_sets_one_after_another_with_plain_apostrophes(tmp_path: Path) -> None:
-    build(Iwslt14Config(), tmp_path, make_inputs(tmp_path))
+    Iwslt14Corpus().build(tmp_path, make_context(tmp_path))
     pairs = read_pair(tmp_path, PAIR, "test")
     names = [
         name
@@ -146,7 +144,7 @@ def test_the_test_set_is_five_sets_one_after_another_with_plain_apostrophes(tmp_
 
 
 def test_the_case_can_be_kept(tmp_path: Path) -> None:
-    build(Iwslt14Config(case="kept"), tmp_path, make_inputs(tmp_path))
+    Iwslt14Corpus(case="kept").build(tmp_path, make_context(tmp_path))
     assert (
         read_pair(tmp_path, PAIR, "test")[0][0]
         == "Satz 0 von TED.dev2010 f\u00fcr's \u00d6hr &amp; R&D"
@@ -173,14 +171,14 @@ def test_lines_about_a_talk_go_and_tags_around_sentences_too(tmp_path: Path) -> 
 def test_an_archive_fetched_by_other_means_needs_no_network(
     published: Published, tmp_path: Path
 ) -> None:
-    build(Iwslt14Config(), tmp_path / "online", make_inputs(tmp_path))
+    Iwslt14Corpus().build(tmp_path / "online", make_context(tmp_path))
     published.server.requests.clear()
-    inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
-    build(Iwslt14Config(), tmp_path / "offline", inputs)
+    context = make_context(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
+    Iwslt14Corpus().build(tmp_path / "offline", context)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
     assert (
-        inputs.downloads.records == published.records()
+        context.downloads.records == published.records()
     )  # no checksum is published: this is how the file is known afterwards
 
 
@@ -192,7 +190,7 @@ def test_an_archive_cut_short_is_refused(
         DataError,
         match=r"downloads/de-en\.tgz: cannot be unpacked: .*; remove it to fetch it again",
     ):
-        build(Iwslt14Config(), tmp_path / "corpus", make_inputs(tmp_path))
+        Iwslt14Corpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
@@ -206,19 +204,19 @@ def test_a_file_that_the_archive_lacks_is_named(
         DataError,
         match=r"de-en\.tgz: has no member de-en/train\.tags\.de-en\.en; it is not what was published",
     ):
-        build(Iwslt14Config(), tmp_path, make_inputs(tmp_path))
+        Iwslt14Corpus().build(tmp_path, make_context(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         ({"case": "upper"}, "case is 'upper'; choose one of lower, kept"),
         ({"pivot": "fr"}, "pivot is 'fr'; this corpus has de and en"),
     ],
 )
-def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_explained(values: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Iwslt14Config(**settings)
+        Iwslt14Corpus(**values)
 
 
 def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(

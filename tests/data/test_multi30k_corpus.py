@@ -11,13 +11,13 @@ from support.published_files import (
     counted,
     counts_of,
     gz,
-    make_inputs,
+    make_context,
     prepare_all,
     read_pair,
 )
 
 from deepnet_fairseq.data.corpora import multi30k
-from deepnet_fairseq.data.corpora.multi30k import FILES, LATER_TESTS, Multi30kConfig, build
+from deepnet_fairseq.data.corpora.multi30k import FILES, LATER_TESTS, Multi30kCorpus
 from deepnet_fairseq.errors import DataError
 
 CODES = ("cs", "de", "en", "fr")
@@ -54,7 +54,7 @@ def lines(split: str, *codes: str) -> List[tuple]:
 def test_every_language_is_paired_with_the_pivot_and_the_others_are_only_tested(
     tmp_path: Path,
 ) -> None:
-    counts = build(Multi30kConfig(), tmp_path, make_inputs(tmp_path))
+    counts = Multi30kCorpus().build(tmp_path, make_context(tmp_path))
     assert list(counts) == [f"supervised/{name}" for name in ("cs-en", "de-en", "en-fr")] + [
         f"zero-shot/{name}" for name in ("cs-de", "cs-fr", "de-fr")
     ]
@@ -76,8 +76,8 @@ def test_every_language_is_paired_with_the_pivot_and_the_others_are_only_tested(
 
 
 def test_later_tests_hold_their_sentences_out_of_training_text(tmp_path: Path) -> None:
-    config = Multi30kConfig(tests=["test_2018_flickr", "test_2017_mscoco"])
-    counts = build(config, tmp_path, make_inputs(tmp_path))
+    config = Multi30kCorpus(tests=["test_2018_flickr", "test_2017_mscoco"])
+    counts = config.build(tmp_path, make_context(tmp_path))
     assert counts_of(counts, "supervised/cs-en")["train"] == counted(5, 4, in_dev_or_test=1)
     assert read_pair(tmp_path, ("cs", "fr"), "test", "test-sets/test_2018_flickr") == lines(
         "test_2018_flickr", "cs", "fr"
@@ -93,8 +93,8 @@ def test_later_tests_hold_their_sentences_out_of_training_text(tmp_path: Path) -
 def test_another_pivot_and_fewer_pairs_fetch_no_more_than_their_files(
     published: Published, tmp_path: Path
 ) -> None:
-    config = Multi30kConfig(languages=["fr"], pivot="de")
-    counts = build(config, tmp_path, make_inputs(tmp_path))
+    config = Multi30kCorpus(languages=["fr"], pivot="de")
+    counts = config.build(tmp_path, make_context(tmp_path))
     assert list(counts) == ["supervised/de-fr"]
     assert read_pair(tmp_path, ("de", "fr"), "test") == lines("test_2016_flickr", "de", "fr")
     fetched = [name.rpartition("/")[2] for name, _ in published.server.requests]
@@ -106,21 +106,21 @@ def test_another_pivot_and_fewer_pairs_fetch_no_more_than_their_files(
 
 
 def test_zero_shot_pairs_can_be_chosen(tmp_path: Path) -> None:
-    counts = build(Multi30kConfig(zero_shot=["fr-de"]), tmp_path, make_inputs(tmp_path))
+    counts = Multi30kCorpus(zero_shot=["fr-de"]).build(tmp_path, make_context(tmp_path))
     assert [name for name in counts if name.startswith("zero-shot")] == ["zero-shot/de-fr"]
-    assert Multi30kConfig(zero_shot=[]).zero_shot_pairs() == []
+    assert Multi30kCorpus(zero_shot=[]).zero_shot_pairs() == []
 
 
 def test_files_fetched_by_other_means_need_no_network(published: Published, tmp_path: Path) -> None:
-    config = Multi30kConfig(tests=list(LATER_TESTS))
-    build(config, tmp_path / "online", make_inputs(tmp_path))
+    config = Multi30kCorpus(tests=list(LATER_TESTS))
+    config.build(tmp_path / "online", make_context(tmp_path))
     published.server.requests.clear()
-    inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
-    build(config, tmp_path / "offline", inputs)
+    context = make_context(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
+    config.build(tmp_path / "offline", context)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
     assert (
-        sorted(inputs.downloads.records, key=lambda record: record["name"]) == published.records()
+        sorted(context.downloads.records, key=lambda record: record["name"]) == published.records()
     )
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(
         DataError,
         match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with",
     ):
-        build(Multi30kConfig(), tmp_path / "corpus", make_inputs(tmp_path))
+        Multi30kCorpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
@@ -144,11 +144,11 @@ def test_sides_of_different_length_are_refused(
     with pytest.raises(
         DataError, match=r"val\.cs\.gz ends after 1 lines, but \S*val\.en\.gz goes on"
     ):
-        build(Multi30kConfig(), tmp_path, make_inputs(tmp_path))
+        Multi30kCorpus().build(tmp_path, make_context(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         ({"languages": []}, "name some of cs, de, en, fr, each once"),
         ({"languages": ["de", "en"]}, r"languages is \['de', 'en'\] and pivot 'en'"),
@@ -168,9 +168,9 @@ def test_sides_of_different_length_are_refused(
         ),
     ],
 )
-def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_explained(values: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Multi30kConfig(**settings)
+        Multi30kCorpus(**values)
 
 
 def test_addresses_are_pinned_to_a_commit_before_a_branch() -> None:

@@ -7,7 +7,12 @@ from typing import Dict, List
 
 import pytest
 
-from deepnet_fairseq.data.normalize import comparison_forms, normalize_lines, remove_control
+from deepnet_fairseq.data.normalize import (
+    comparison_forms,
+    normalize_lines,
+    normalize_spaces,
+    remove_control,
+)
 
 
 def normalise(line: str, unicode_form: str = "NFC", without_control: bool = True) -> str:
@@ -179,3 +184,7 @@ def test_a_form_holds_letters_marks_and_numbers_only() -> None:
         kept = {unicodedata.category(character)[0] for character in form.decode()[1:]}
         # C: private use and unassigned
         assert kept <= {"L", "M", "N", "C"}, form.decode()
+
+
+def test_every_kind_of_white_space_becomes_one_space() -> None:
+    assert normalize_spaces("\u3000a\u00a0\u202fb\tc\u2028d ") == "a b c d"

@@ -11,7 +11,7 @@ from support.published_files import (
     corpus_files,
     counted,
     counts_of,
-    make_inputs,
+    make_context,
     opus100_members,
     prepare_all,
     read_pair,
@@ -19,7 +19,7 @@ from support.published_files import (
 )
 
 from deepnet_fairseq.data.corpora import opus100
-from deepnet_fairseq.data.corpora.opus100 import Opus100Config, build
+from deepnet_fairseq.data.corpora.opus100 import Opus100Corpus
 from deepnet_fairseq.data.corpora.opus100_files import (
     TRAIN_ONLY,
     TRAINING_PAIRS,
@@ -84,15 +84,15 @@ def archives(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opus100, "WHOLE", published.add(WHOLE, tar_gz(everything)))
 
 
-def make_config(**settings: Any) -> Opus100Config:
-    return Opus100Config(**{"pairs": list(NAMES), **settings})
+def make_config(**values: Any) -> Opus100Corpus:
+    return Opus100Corpus(**{"pairs": list(NAMES), **values})
 
 
 @pytest.mark.parametrize("archive", ["pairs", "whole"])
 def test_the_corpus_is_the_published_text_without_what_is_held_out(
     tmp_path: Path, archive: str
 ) -> None:
-    counts = build(make_config(archive=archive), tmp_path, make_inputs(tmp_path))
+    counts = make_config(archive=archive).build(tmp_path, make_context(tmp_path))
     assert read_pair(tmp_path, DE, "train") == [
         ("Katze", "cat"),
         ("Hund", "dog"),
@@ -126,18 +126,17 @@ def test_the_corpus_is_the_published_text_without_what_is_held_out(
 def test_both_forms_of_the_archive_give_the_same_bytes_however_many_processes(
     tmp_path: Path,
 ) -> None:
-    build(make_config(), tmp_path / "pairs", make_inputs(tmp_path))
-    build(
-        make_config(archive="whole"),
+    make_config().build(tmp_path / "pairs", make_context(tmp_path))
+    make_config(archive="whole").build(
         tmp_path / "whole",
-        make_inputs(tmp_path, jobs=Jobs(workers=2)),
+        make_context(tmp_path, jobs=Jobs(workers=2)),
     )
     assert len(corpus_files(tmp_path / "pairs")) == 3 * 6 + 2 + 2
     assert corpus_files(tmp_path / "pairs") == corpus_files(tmp_path / "whole")
 
 
 def test_a_pair_without_dev_and_test_is_trained_only(tmp_path: Path) -> None:
-    counts = build(make_config(), tmp_path, make_inputs(tmp_path))
+    counts = make_config().build(tmp_path, make_context(tmp_path))
     assert read_pair(tmp_path, AN, "train") == [
         ("gato", "a cat")
     ]  # English of German's test set is not learned here either
@@ -152,9 +151,9 @@ def test_a_pair_without_dev_and_test_is_trained_only(tmp_path: Path) -> None:
 def test_only_what_was_asked_for_is_fetched_and_nothing_unpacked_is_left(
     published: Published, tmp_path: Path
 ) -> None:
-    inputs = make_inputs(tmp_path)
-    build(make_config(pairs=["zu-en", "en-ar"]), tmp_path / "corpus", inputs)
-    assert [record["name"] for record in inputs.downloads.records] == [
+    context = make_context(tmp_path)
+    make_config(pairs=["zu-en", "en-ar"]).build(tmp_path / "corpus", context)
+    assert [record["name"] for record in context.downloads.records] == [
         f"opus-100-corpus-{name}-v1.0.tar.gz" for name in ("en-zu", "ar-en")
     ]
     assert sorted(path.name for path in (tmp_path / "corpus" / "supervised").iterdir()) == [
@@ -170,13 +169,13 @@ def test_only_what_was_asked_for_is_fetched_and_nothing_unpacked_is_left(
 def test_archives_fetched_by_other_means_need_no_network(
     published: Published, tmp_path: Path
 ) -> None:
-    build(make_config(), tmp_path / "online", make_inputs(tmp_path))
+    make_config().build(tmp_path / "online", make_context(tmp_path))
     published.server.requests.clear()
-    inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
-    build(make_config(), tmp_path / "offline", inputs)
+    context = make_context(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
+    make_config().build(tmp_path / "offline", context)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
-    assert sorted(inputs.downloads.records, key=lambda record: record["name"]) == [
+    assert sorted(context.downloads.records, key=lambda record: record["name"]) == [
         record for record in published.records() if record["name"] != WHOLE.name
     ]
 
@@ -192,7 +191,7 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
         DataError,
         match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with",
     ):
-        build(make_config(), tmp_path / "corpus", make_inputs(tmp_path))
+        make_config().build(tmp_path / "corpus", make_context(tmp_path))
     assert not (tmp_path / "downloads" / name).exists()
     assert corpus_files(tmp_path / "corpus") == {}
 
@@ -202,11 +201,11 @@ def test_a_pair_that_the_archive_lacks_is_named(tmp_path: Path) -> None:
         DataError,
         match=rf"{WHOLE.name}: has no member opus-100-corpus/v1\.0/supervised/en-xh/opus\.en-xh-train\.en",
     ):
-        build(make_config(pairs=["en-xh"], archive="whole"), tmp_path, make_inputs(tmp_path))
+        make_config(pairs=["en-xh"], archive="whole").build(tmp_path, make_context(tmp_path))
 
 
 def test_the_published_files_are_those_of_the_paper() -> None:
-    config = Opus100Config()
+    config = Opus100Corpus()
     assert len(config.supervised_pairs()) == 99
     assert sum(TRAINING_PAIRS.values()) == 54_656_433
     assert len(set(config.supervised_pairs()) - set(config.untested_pairs())) == 94
@@ -232,12 +231,12 @@ def test_the_published_files_are_those_of_the_paper() -> None:
 def test_zero_shot_pairs_are_those_whose_languages_are_trained(
     names: list, zero_shot: list
 ) -> None:
-    assert ["-".join(pair) for pair in Opus100Config(pairs=names).zero_shot_pairs()] == zero_shot
-    assert Opus100Config(pairs=names, zero_shot=[]).zero_shot_pairs() == []
+    assert ["-".join(pair) for pair in Opus100Corpus(pairs=names).zero_shot_pairs()] == zero_shot
+    assert Opus100Corpus(pairs=names, zero_shot=[]).zero_shot_pairs() == []
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         ({"pairs": []}, "pairs is empty; list some"),
         ({"pairs": ["de-fr"]}, "pairs has 'de-fr', which OPUS-100 lacks; it has af-en, "),
@@ -248,9 +247,9 @@ def test_zero_shot_pairs_are_those_whose_languages_are_trained(
         ({"archive": "halves"}, "archive is 'halves'; choose one of pairs, whole"),
     ],
 )
-def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_explained(values: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        make_config(**settings)
+        make_config(**values)
 
 
 def test_the_fingerprint_changes_with_what_is_taken_for_published(

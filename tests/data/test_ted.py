@@ -9,7 +9,7 @@ from support.published_files import (
     Published,
     counted,
     counts_of,
-    make_inputs,
+    make_context,
     read_pair,
     tar_gz,
     ted_table,
@@ -17,9 +17,9 @@ from support.published_files import (
 from support.web_server import Answer
 
 from deepnet_fairseq.data.corpora import ted
-from deepnet_fairseq.data.corpora.bitexts import BitextsConfig, build
-from deepnet_fairseq.data.corpora.ted import ARCHIVE, TED_CODES, TedConfig
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
+from deepnet_fairseq.data.corpora.base import FurtherTests
+from deepnet_fairseq.data.corpora.bitexts import BitextsCorpus
+from deepnet_fairseq.data.corpora.ted import ARCHIVE, TED_CODES, TedTestSet
 from deepnet_fairseq.errors import DataError
 
 COLUMNS = {
@@ -66,14 +66,14 @@ def replace_table(published: Published, monkeypatch: pytest.MonkeyPatch, table: 
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Any:
-    """make_corpus(pairs, **settings of TED) -> the config of a corpus of these pairs, with a sentence of TED's in its training text."""
+    """make_corpus(pairs, **values of TED) -> the config of a corpus of these pairs, with a sentence of TED's in its training text."""
 
-    def make(*pairs: str, **settings: Any) -> BitextsConfig:
+    def make(*pairs: str, **values: Any) -> BitextsCorpus:
         (tmp_path / "left").write_text("something\nhello world\n")
         (tmp_path / "right").write_text("etwas\ngepflanzt\n")
         (tmp_path / "list.tsv").write_text("".join(f"{pair}\tleft\tright\n" for pair in pairs))
-        config = BitextsConfig(
-            train="list.tsv", further_tests=FurtherTests(ted=TedConfig(**settings))
+        config = BitextsCorpus(
+            train="list.tsv", further_tests=FurtherTests(ted=TedTestSet(**values))
         )
         config.resolve_paths(tmp_path)
         return config
@@ -99,7 +99,7 @@ def make_corpus(tmp_path: Path) -> Any:
 def test_pairs_have_the_sentences_that_both_languages_have_without_tokens(
     make_corpus: Any, tmp_path: Path, pair: str, expected: list
 ) -> None:
-    counts = build(make_corpus(pair), tmp_path / "corpus", make_inputs(tmp_path))
+    counts = make_corpus(pair).build(tmp_path / "corpus", make_context(tmp_path))
     first, second = sorted(pair.split("-"))
     assert read_pair(tmp_path / "corpus", (first, second), "test", "test-sets/ted") == expected
     assert counts_of(counts, f"test-sets/ted/{first}-{second}") == {
@@ -108,14 +108,14 @@ def test_pairs_have_the_sentences_that_both_languages_have_without_tokens(
 
 
 def test_its_sentences_are_held_out_as_people_write_them(make_corpus: Any, tmp_path: Path) -> None:
-    counts = build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path))
+    counts = make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path))
     assert counts_of(counts, "supervised/de-en") == {"train": counted(2, 1, in_dev_or_test=1)}
     assert read_pair(tmp_path / "corpus", ("de", "en"), "train") == [("etwas", "something")]
 
 
 def test_each_pair_has_sentences_of_its_own(make_corpus: Any, tmp_path: Path) -> None:
-    counts = build(
-        make_corpus("en-de", "en-fr", pairs="all"), tmp_path / "corpus", make_inputs(tmp_path)
+    counts = make_corpus("en-de", "en-fr", pairs="all").build(
+        tmp_path / "corpus", make_context(tmp_path)
     )
     tested = {
         name: found["test"]["kept"]
@@ -130,7 +130,7 @@ def test_a_pair_without_common_sentences_is_refused(make_corpus: Any, tmp_path: 
         DataError,
         match=r"ted_talks\.tar\.gz has no sentence in both be and en; leave the pair out of ted\.pairs",
     ):
-        build(make_corpus("be-en"), tmp_path / "corpus", make_inputs(tmp_path))
+        make_corpus("be-en").build(tmp_path / "corpus", make_context(tmp_path))
 
 
 def test_a_column_that_the_table_lacks_is_named_with_those_it_has(
@@ -140,7 +140,7 @@ def test_a_column_that_the_table_lacks_is_named_with_those_it_has(
         DataError,
         match=r"all_talks_test\.tsv has no column xx; give 'de' one of these in ted\.codes: en de fr zh-cn nb be$",
     ):
-        build(make_corpus("en-de", codes={"de": "xx"}), tmp_path / "corpus", make_inputs(tmp_path))
+        make_corpus("en-de", codes={"de": "xx"}).build(tmp_path / "corpus", make_context(tmp_path))
 
 
 def test_a_broken_row_is_named(
@@ -151,7 +151,7 @@ def test_a_broken_row_is_named(
         DataError,
         match=r"all_talks_test\.tsv, line 7: 2 columns where the first line has 7; fetch the archive again",
     ):
-        build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path))
+        make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path))
 
 
 def test_an_archive_fetched_by_other_means_needs_no_network(
@@ -164,8 +164,8 @@ def test_an_archive_fetched_by_other_means_needs_no_network(
         DataError,
         match=r"^ted_talks\.tar\.gz: no address gave it .*has 18 bytes, but was published with .* --source-dir",
     ):
-        build(make_corpus("en-de"), tmp_path / "online", make_inputs(tmp_path))
-    build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path, given))
+        make_corpus("en-de").build(tmp_path / "online", make_context(tmp_path))
+    make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path, given))
     assert len(read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/ted")) == 2
 
 
@@ -182,7 +182,7 @@ def test_the_detokeniser_is_asked_for_before_any_work(
         make_corpus("en-de").fingerprint()
     monkeypatch.setitem(sys.modules, "sacremoses", None)
     with pytest.raises(DataError, match="ted needs the package"):
-        build(make_corpus("en-de"), tmp_path / "corpus", make_inputs(tmp_path))
+        make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path))
     assert published.server.requests == []
 
 
@@ -191,8 +191,8 @@ def test_the_detokeniser_is_asked_for_before_any_work(
     [("no", "nb"), ("nb", "nb"), ("zh", "zh-cn"), ("zh_TW", "zh-tw"), ("pt", "pt"), ("af", "")],
 )
 def test_languages_have_teds_codes(language: str, code: str) -> None:
-    assert TedConfig().code(language) == code
-    assert TedConfig(codes={language: "xx"}).code(language) == "xx"
+    assert TedTestSet().code(language) == code
+    assert TedTestSet(codes={language: "xx"}).code(language) == "xx"
 
 
 def test_all_of_teds_languages_are_known() -> None:
@@ -207,5 +207,5 @@ def test_all_of_teds_languages_are_known() -> None:
 def test_a_language_without_talks_is_refused_or_left_out() -> None:
     pairs = [("af", "en"), ("de", "en")]
     with pytest.raises(DataError, match="ted has no text in af that is known here"):
-        TedConfig().chosen_pairs(pairs)
-    assert TedConfig(missing="skip").chosen_pairs(pairs) == [("de", "en")]
+        TedTestSet().select_pairs(pairs)
+    assert TedTestSet(missing="skip").select_pairs(pairs) == [("de", "en")]

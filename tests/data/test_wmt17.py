@@ -11,7 +11,7 @@ from support.published_files import (
     corpus_files,
     counted,
     counts_of,
-    make_inputs,
+    make_context,
     prepare_all,
     read_pair,
     sgml,
@@ -21,7 +21,7 @@ from support.published_files import (
 
 from deepnet_fairseq.data.corpora import wmt17
 from deepnet_fairseq.data.corpora.sgml import segments
-from deepnet_fairseq.data.corpora.wmt17 import PAIR, TRAINING, Wmt17Config, build
+from deepnet_fairseq.data.corpora.wmt17 import PAIR, TRAINING, Wmt17Corpus
 from deepnet_fairseq.errors import DataError
 
 EUROPARL = [
@@ -116,7 +116,7 @@ def plain(name: str) -> List[tuple]:
 
 
 def test_the_corpus_is_the_published_text_without_what_is_held_out(tmp_path: Path) -> None:
-    counts = build(Wmt17Config(), tmp_path, make_inputs(tmp_path))
+    counts = Wmt17Corpus().build(tmp_path, make_context(tmp_path))
     assert read_pair(tmp_path, PAIR, "train") == [
         ("Wiederaufnahme der Sitzung", "Resumption of the session"),
         ("Vielen Dank .", "Thank you ."),
@@ -135,11 +135,11 @@ def test_the_corpus_is_the_published_text_without_what_is_held_out(tmp_path: Pat
 
 
 def test_the_parts_of_the_training_text_come_in_the_order_asked_for(tmp_path: Path) -> None:
-    inputs = make_inputs(tmp_path, drop_held_out=False)
-    build(Wmt17Config(training=["news-commentary-v12", "commoncrawl"]), tmp_path, inputs)
+    context = make_context(tmp_path, drop_held_out=False)
+    Wmt17Corpus(training=["news-commentary-v12", "commoncrawl"]).build(tmp_path, context)
     assert read_pair(tmp_path, PAIR, "train") == [*NEWS, *COMMON_CRAWL]
     assert "training-parallel-europarl-v7.tgz" not in {
-        record["name"] for record in inputs.downloads.records
+        record["name"] for record in context.downloads.records
     }
 
 
@@ -154,7 +154,7 @@ def sacrebleu_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_newstests_are_those_of_sacrebleu(tmp_path: Path, sacrebleu_folder: Path) -> None:
-    build(Wmt17Config(), tmp_path, make_inputs(tmp_path))
+    Wmt17Corpus().build(tmp_path, make_context(tmp_path))
     for name, part in (("wmt14/full", "supervised"), ("wmt17", "test-sets/newstest2017")):
         dataset = DATASETS[name]
         sentences = zip(dataset.source("en-de"), dataset.references("en-de"), strict=True)
@@ -172,7 +172,7 @@ def test_archives_from_sacrebleus_cache_can_be_given(
         [cached] = (sacrebleu_folder / name / "raw").glob("*.tgz")
         assert (given / cached.name).exists()
         shutil.copy(cached, given)
-    build(Wmt17Config(), tmp_path, make_inputs(tmp_path, given))
+    Wmt17Corpus().build(tmp_path, make_context(tmp_path, given))
     assert read_pair(tmp_path, PAIR, "test") == plain("wmt14/full")
 
 
@@ -194,10 +194,9 @@ def test_every_hundredth_pair_can_be_the_validation_text(
         monkeypatch,
         {name: sides(TRAINING[name].member, PAIR, sentences) for name, sentences in parts.items()},
     )
-    counts = build(
-        Wmt17Config(validation="held-out"),
+    counts = Wmt17Corpus(validation="held-out").build(
         tmp_path,
-        make_inputs(tmp_path, max_length=25, length_unit="words"),
+        make_context(tmp_path, max_length=25, length_unit="words"),
     )
     assert read_pair(tmp_path, PAIR, "dev") == [pairs[99], pairs[299]]
     assert read_pair(tmp_path, PAIR, "train") == [
@@ -213,14 +212,14 @@ def test_every_hundredth_pair_can_be_the_validation_text(
 def test_archives_fetched_by_other_means_need_no_network(
     published: Published, tmp_path: Path
 ) -> None:
-    build(Wmt17Config(), tmp_path / "online", make_inputs(tmp_path))
+    Wmt17Corpus().build(tmp_path / "online", make_context(tmp_path))
     published.server.requests.clear()
-    inputs = make_inputs(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
-    build(Wmt17Config(), tmp_path / "offline", inputs)
+    context = make_context(tmp_path / "elsewhere", published.go_offline(tmp_path / "given"))
+    Wmt17Corpus().build(tmp_path / "offline", context)
     assert published.server.requests == []
     assert corpus_files(tmp_path / "offline") == corpus_files(tmp_path / "online")
     assert (
-        sorted(inputs.downloads.records, key=lambda record: record["name"]) == published.records()
+        sorted(context.downloads.records, key=lambda record: record["name"]) == published.records()
     )
 
 
@@ -240,7 +239,7 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
         DataError,
         match=f"^{name}: no address gave it .* its {kind} is [0-9a-f]+, but {name} was published with",
     ):
-        build(Wmt17Config(), tmp_path / "corpus", make_inputs(tmp_path))
+        Wmt17Corpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
 
 
@@ -253,7 +252,7 @@ def test_sides_of_different_length_are_refused(
     with pytest.raises(
         DataError, match=r"newstest2017\.de ends after 1 lines, but \S*newstest2017\.en goes on"
     ):
-        build(Wmt17Config(), tmp_path, make_inputs(tmp_path))
+        Wmt17Corpus().build(tmp_path, make_context(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +278,7 @@ def test_what_is_fetched_is_pinned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("values", "message"),
     [
         (
             {"training": []},
@@ -294,9 +293,9 @@ def test_what_is_fetched_is_pinned() -> None:
         ({"pivot": "fr"}, "pivot is 'fr'; this corpus has de and en"),
     ],
 )
-def test_a_wrong_config_is_explained(settings: Dict[str, Any], message: str) -> None:
+def test_a_wrong_config_is_explained(values: Dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Wmt17Config(**settings)
+        Wmt17Corpus(**values)
 
 
 def test_prepare_makes_binary_data_a_report_and_a_manifest_of_it(

@@ -19,7 +19,7 @@ from support.files_toy import DIRECTIONS, LINES, train_toy
 from deepnet_fairseq.checkpoints import find_newest, load_checkpoint
 from deepnet_fairseq.commands import evaluate
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.data.corpus_paths import corpus_file
+from deepnet_fairseq.data.bitext import corpus_file
 from deepnet_fairseq.evaluation.decode import decode
 from deepnet_fairseq.evaluation.decode.translator import Translator
 from deepnet_fairseq.evaluation.report.report import read_report

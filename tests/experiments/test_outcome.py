@@ -11,7 +11,7 @@ from support.cldr_toy import write_config
 from deepnet_fairseq.commands.prepare import prepare
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.data.corpus_paths import corpus_file
+from deepnet_fairseq.data.bitext import corpus_file
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.vocabulary import load_model
 from deepnet_fairseq.parallel import Jobs

@@ -15,10 +15,10 @@ from fairseq.data.indexed_dataset import MMapIndexedDataset
 from sacrebleu.dataset import DATASETS
 
 from deepnet_fairseq.commands import prepare
-from deepnet_fairseq.data.cleaning import CleaningConfig
-from deepnet_fairseq.data.corpora.inputs import Inputs
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, corpus_file
+from deepnet_fairseq.data.bitext import SUPERVISED, corpus_file
+from deepnet_fairseq.data.corpora.build import BuildContext
 from deepnet_fairseq.data.download import Downloads, RemoteFile
+from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.languages import Pair, pair_name
 from deepnet_fairseq.parallel import Jobs
@@ -198,11 +198,11 @@ def ted_table(columns: Mapping[str, Sequence[str]]) -> bytes:
     return text("\t".join(row) for row in rows)
 
 
-def make_inputs(
+def make_context(
     folder: Path, source_dir: Optional[Path] = None, jobs: Optional[Jobs] = None, **cleaning: Any
-) -> Inputs:
+) -> BuildContext:
     """What a builder is given; downloads go into the folder."""
-    return Inputs(
+    return BuildContext(
         Downloads(folder / "downloads", source_dir), CleaningConfig(**cleaning), jobs or Jobs()
     )
 

@@ -1,13 +1,23 @@
-"""Where sentences come from: `CORPORA` maps `corpus.kind` of a config to the kind's config dataclass and its builder."""
+"""Where sentences come from: one class per kind of corpus, which is its config and builds it."""
 
-from deepnet_fairseq.data.corpora import bitexts, cldr, files, iwslt14, multi30k, opus100, wmt17
+from typing import Dict, Type
 
-CORPORA = {
-    "bitexts": (bitexts.BitextsConfig, bitexts.build),
-    "cldr": (cldr.CldrConfig, cldr.build),
-    "files": (files.FilesConfig, files.build),
-    "iwslt14": (iwslt14.Iwslt14Config, iwslt14.build),
-    "multi30k": (multi30k.Multi30kConfig, multi30k.build),
-    "opus100": (opus100.Opus100Config, opus100.build),
-    "wmt17": (wmt17.Wmt17Config, wmt17.build),
+from deepnet_fairseq.data.corpora.base import Corpus
+from deepnet_fairseq.data.corpora.bitexts import BitextsCorpus
+from deepnet_fairseq.data.corpora.cldr import CldrCorpus
+from deepnet_fairseq.data.corpora.files import FilesCorpus
+from deepnet_fairseq.data.corpora.iwslt14 import Iwslt14Corpus
+from deepnet_fairseq.data.corpora.multi30k import Multi30kCorpus
+from deepnet_fairseq.data.corpora.opus100 import Opus100Corpus
+from deepnet_fairseq.data.corpora.wmt17 import Wmt17Corpus
+
+# A config's corpus.kind -> its class
+CORPORA: Dict[str, Type[Corpus]] = {
+    "bitexts": BitextsCorpus,
+    "cldr": CldrCorpus,
+    "files": FilesCorpus,
+    "iwslt14": Iwslt14Corpus,
+    "multi30k": Multi30kCorpus,
+    "opus100": Opus100Corpus,
+    "wmt17": Wmt17Corpus,
 }

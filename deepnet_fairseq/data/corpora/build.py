@@ -1,93 +1,167 @@
-"""A corpus put together from files: training text cleaned of what stands in any dev or test set, pair by pair.
+"""From files to a corpus: training text is cleaned of all dev and test sentences, pair by pair.
 
-What every kind of corpus that reads files ends in: it says which files hold what, and this does the rest.
+Every kind of corpus except cldr names its files as `SplitFiles`; what follows is the same for all.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Sequence, Set, Tuple
 
-from deepnet_fairseq.data.bitext import Files, aligned_sentences
-from deepnet_fairseq.data.cleaning import CleaningConfig, clean_pair
-from deepnet_fairseq.data.contamination import HeldOut
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.corpus_paths import SUPERVISED
+from deepnet_fairseq.data.bitext import SUPERVISED, Files, read_bitext
+from deepnet_fairseq.data.cleaning import clean_pair
+from deepnet_fairseq.data.contamination import ContaminationIndex
+from deepnet_fairseq.data.download import Downloads
+from deepnet_fairseq.data.filters import CleaningConfig, make_filters
+from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.languages import Pair, pair_name
+from deepnet_fairseq.parallel import Jobs
 
 logger = logging.getLogger(__name__)
 
+# Part and pair, such as supervised/de-en -> split -> a SplitCounts as a dict
+Counts = Dict[str, Dict[str, Dict]]
+
 
 @dataclass(frozen=True)
-class Source:
-    """The files of one split of a pair: plain or .gz, line n of one language translating line n of the other."""
+class BuildContext:
+    """What building a corpus needs besides its config."""
+
+    downloads: Downloads
+    cleaning: CleaningConfig
+    jobs: Jobs
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """One split of a pair: line n of one language's files translates line n of the other's."""
 
     pair: Pair
     part: str  # of the corpus: SUPERVISED, ZERO_SHOT, or that of a further test set
     split: str  # train, dev or test
-    files: Files
+    files: Files  # plain or .gz
 
     @property
     def name(self) -> str:
-        """What its pair is called in ledgers, counts and errors, such as supervised/de-en."""
+        """The pair's name in journals, counts and errors, such as supervised/de-en."""
         return f"{self.part}/{pair_name(self.pair)}"
 
 
-def build_parts(root: Path, sources: Sequence[Source], inputs: Inputs) -> Counts:
-    """Clean every source into the corpus folder root, pairs in parallel; return the counts by part and pair.
+def build_parts(root: Path, splits: Sequence[SplitFiles], context: BuildContext) -> Counts:
+    """Clean all splits into the corpus folder, pairs in parallel; return the counts.
 
-    Raises DataError for unequal or malformed files, and for a pair that is left without training or dev text.
+    Raises:
+        DataError: Files are malformed or differ in length, or a pair has no training or dev text
+            left.
     """
-    held_out = read_held_out(sources, inputs.cleaning)
-    groups: Dict[str, List[Source]] = {}
-    for source in sources:
-        groups.setdefault(source.name, []).append(source)
-    jobs = {
-        name: (root, group, inputs.cleaning, held_out.restricted_to(group[0].pair))
-        for name, group in groups.items()
+    index = index_test_sets(splits, context.cleaning)
+    pairs: Dict[str, List[SplitFiles]] = {}
+    for split in splits:
+        pairs.setdefault(split.name, []).append(split)
+    arguments = {
+        name: (root, group, context.cleaning, index.restricted_to(group[0].pair))
+        for name, group in pairs.items()
     }
-    return inputs.jobs.run(clean_sources, jobs, "cleaning", root / JOURNAL_NAME)
+    return context.jobs.run(clean_splits, arguments, "cleaning", root / JOURNAL_NAME)
 
 
-def read_held_out(sources: Sequence[Source], cleaning: CleaningConfig) -> HeldOut:
-    """The sentences of all dev and test sets, or none if the cleaning does not ask for them."""
-    held_out = HeldOut()
+def index_test_sets(splits: Sequence[SplitFiles], cleaning: CleaningConfig) -> ContaminationIndex:
+    """Return the sentences of all dev and test sets; none if the cleaning does not drop them."""
+    index = ContaminationIndex()
     if not cleaning.drop_held_out:
-        return held_out
-    read: Set[Tuple[str, str, Path]] = (
-        set()
-    )  # many pairs may be tested on the same file of a language
-    for source in sources:
-        for language in source.pair if source.split != "train" else ():
-            for path in source.files[language]:
-                key = (language, source.split, Path(path))
-                if key not in read:
-                    read.add(key)
-                    held_out.add_all(language, read_lines(Path(path)), source.split)
-    for language in sorted({language for source in sources for language in source.pair}):
-        logger.debug(
-            "%s: %d dev and %d test sentences are held out", language, *held_out.count(language)
-        )
-    return held_out
+        return index
+    # Many pairs may be tested on the same file of a language.
+    done: Set[Tuple[str, str, Path]] = set()
+    for split in splits:
+        for language in split.pair if split.split != "train" else ():
+            for path in map(Path, split.files[language]):
+                if (language, split.split, path) not in done:
+                    done.add((language, split.split, path))
+                    index.add(language, read_lines(path), split.split)
+    for language in sorted({language for split in splits for language in split.pair}):
+        dev, test = index.count(language)
+        logger.debug("%s: %d dev and %d test sentences are held out", language, dev, test)
+    return index
 
 
-def clean_sources(
-    root: Path, sources: Sequence[Source], cleaning: CleaningConfig, held_out: HeldOut
+def clean_splits(
+    root: Path, splits: Sequence[SplitFiles], cleaning: CleaningConfig, index: ContaminationIndex
 ) -> Dict[str, Dict]:
     """Clean all splits of one pair; return their counts by split."""
     cleaning.check_packages()
-    counts = {}
-    for source in sources:
-        sentences = aligned_sentences(source.pair, source.files)
-        found = clean_pair(
-            sentences, root, source.pair, source.split, cleaning, held_out, source.part
-        )
-        if not found.kept and (source.part == SUPERVISED or not found.read):
+    results = {}
+    for split in splits:
+        sentences = read_bitext(split.pair, split.files)
+        counts = clean_pair(sentences, root, split.pair, split.split, cleaning, index, split.part)
+        if not counts.kept and (split.part == SUPERVISED or not counts.read):
             raise DataError(
-                f"{source.name} {source.split}: no sentences are left of {found.read}; {found}"
+                f"{split.name} {split.split}: no sentences are left of {counts.read}; {counts}"
             )
-        counts[source.split] = asdict(found)
-    return counts
+        results[split.split] = asdict(counts)
+    return results
+
+
+def split_off_validation(
+    pair: Pair,
+    files: Mapping[str, Sequence[Path]],
+    folder: Path,
+    every: int,
+    cleaning: CleaningConfig,
+    count_all: bool,
+) -> Tuple[Files, Files]:
+    """Take every nth pair of a training text as validation text.
+
+    Only pairs within the cleaning's length limits become validation text. The others stay with the
+    training text, where cleaning drops and counts them.
+
+    Args:
+        pair: The two languages.
+        files: The training text.
+        folder: Where both texts are written.
+        every: n.
+        cleaning: Has the length limits.
+        count_all: Whether every nth of all pairs is taken, provided that it is within the limits,
+            or every nth of those within the limits.
+
+    Returns:
+        The files of the remaining training text and of the validation text.
+
+    Raises:
+        DataError: The two sides differ in length.
+    """
+    # No other filter: dev sets are cleaned of test sentences later, and languages identified once.
+    limits = replace(cleaning, drop_identical=False, drop_held_out=False, identify_languages=False)
+    filters = make_filters(pair, "train", limits, ContaminationIndex(), notes=[])
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {
+        split: [folder / f"{split}.{language}" for language in pair] for split in ("train", "dev")
+    }
+    read = within_limits = taken = 0
+    with ExitStack() as stack:
+        streams = {
+            split: [
+                stack.enter_context(open(path, "w", encoding="utf-8", newline="\n"))
+                for path in sides
+            ]
+            for split, sides in paths.items()
+        }
+        for read, sentences in enumerate(read_bitext(pair, files), start=1):
+            left, right = map(normalize_spaces, sentences)
+            is_candidate = not count_all or read % every == 0
+            passes = is_candidate and not any(drops([left], [right])[0] for _, drops in filters)
+            within_limits += passes
+            is_nth = (read if count_all else within_limits) % every == 0
+            split = "dev" if passes and is_nth else "train"
+            taken += split == "dev"
+            streams[split][0].write(f"{left}\n")
+            streams[split][1].write(f"{right}\n")
+    logger.info("%s: %d pairs of %d become validation text", pair_name(pair), taken, read)
+    train, dev = (
+        {language: [path] for language, path in zip(pair, paths[split], strict=True)}
+        for split in ("train", "dev")
+    )
+    return train, dev

@@ -1,6 +1,6 @@
-"""The embedded corpus: sentences built from Unicode CLDR, the same contents in many languages, in OPUS-100's layout.
+"""The embedded corpus: sentences built from Unicode CLDR, the same contents in many languages.
 
-Needs no network. The bytes depend only on the config and on Babel's version (which carries CLDR).
+Needs no network. The bytes depend only on the config and on Babel's version, which includes CLDR.
 """
 
 import json
@@ -8,103 +8,83 @@ import random
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any, Dict, List, Set
 
 import babel
 
-from deepnet_fairseq.data.bitext import write_pair
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, write_pair
 from deepnet_fairseq.data.cleaning import SplitCounts
+from deepnet_fairseq.data.corpora.base import Corpus
+from deepnet_fairseq.data.corpora.build import BuildContext, Counts
 from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT
 from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair, sort_pair
 
-LISTED_AT_ONCE = (
-    100000  # contents of a kind; of more, one after another is drawn until it is a new one
-)
-
-Content = Tuple[str, int]  # a kind of sentence, and the number of one of its contents
-Said = Dict[str, str]  # a content in words: language -> sentence
+Translations = Dict[str, str]  # one content: language -> sentence
 
 
 @dataclass
-class CldrConfig(InventorySizes):
-    """What `corpus:` holds when its kind is cldr."""
+class CldrCorpus(InventorySizes, Corpus):
+    """What `corpus:` holds if its kind is cldr. The pivot is in all supervised pairs."""
 
-    languages: List[str] = field(
-        default_factory=list
-    )  # OPUS-100's codes or Babel's locales, without the pivot
-    pivot: str = "en"  # the language of all supervised pairs
-    seed: int = 1
-    train_lines: int = 10000  # sentences per supervised pair; each pair draws its own
-    train_lines_of: Dict[str, int] = field(
-        default_factory=dict
-    )  # language -> another number for its pair, such as {yo: 500}
+    # OPUS-100's codes or Babel's locales, without the pivot
+    languages: List[str] = field(default_factory=list)
+    train_lines: int = 10000  # sentences per supervised pair; each pair samples its own
+    # language -> another number for its pair, such as {yo: 500}
+    train_lines_of: Dict[str, int] = field(default_factory=dict)
     dev_lines: int = 500  # the same contents in all pairs
-    test_lines: int = 500  # the same contents in all pairs, zero-shot ones too
+    test_lines: int = 500  # the same contents in all pairs, zero-shot ones included
     zero_shot: List[str] = field(default_factory=list)  # pairs that are only tested, such as de-fr
-    kinds: List[str] = field(
-        default_factory=lambda: list(KINDS)
-    )  # patterns of sentences, see cldr_sentences.KINDS
-    countries: int = 40
-    currencies: int = 12
-    units: int = 12
-    language_names: int = 20  # languages that sentences speak of, whichever they are written in
-    max_number: int = 99  # quantities, prices and relative times count from 1 to this
-    first_year: int = 2010
-    years: int = 10  # dates fall into so many years
+    # sentence patterns, see cldr_sentences.KINDS
+    kinds: List[str] = field(default_factory=lambda: list(KINDS))
 
     def __post_init__(self) -> None:
+        self._check_languages()
+        self._check_numbers()
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown or not self.kinds:
+            raise DataError(f"kinds is {self.kinds}; choose one or more of {', '.join(KINDS)}")
+        for pair in self.zero_shot_pairs():
+            unknown = [code for code in pair if code not in self.languages]
+            if unknown:
+                raise DataError(
+                    f"zero_shot has {pair_name(pair)}, "
+                    f"but {unknown[0]!r} is not one of the languages {self.languages}"
+                )
+
+    def _check_languages(self) -> None:
         if not self.languages:
             raise DataError(
                 "languages is empty; list the languages besides the pivot, such as [de, fr]"
             )
         if self.pivot in self.languages or len(set(self.languages)) < len(self.languages):
             raise DataError(
-                f"languages is {self.languages}; name each language once, and leave the pivot {self.pivot!r} out"
+                f"languages is {self.languages}; "
+                f"name each language once, and leave the pivot {self.pivot!r} out"
             )
-        numbers = {
-            f"train_lines_of.{language}": lines for language, lines in self.train_lines_of.items()
-        }
-        for name in (
-            "train_lines",
-            "dev_lines",
-            "test_lines",
-            "countries",
-            "currencies",
-            "units",
-            "language_names",
-            "max_number",
-            "years",
-        ):
+
+    def _check_numbers(self) -> None:
+        numbers = {f"train_lines_of.{code}": lines for code, lines in self.train_lines_of.items()}
+        for name in ("train_lines", "dev_lines", "test_lines"):
+            numbers[name] = getattr(self, name)
+        for name in ("countries", "currencies", "units", "language_names", "max_number", "years"):
             numbers[name] = getattr(self, name)
         for name, number in numbers.items():
             if number < 1:
                 raise DataError(f"{name} is {number}; it must be at least 1")
-        strangers = [language for language in self.train_lines_of if language not in self.languages]
-        if strangers:
+        unknown = [language for language in self.train_lines_of if language not in self.languages]
+        if unknown:
             raise DataError(
-                f"train_lines_of has {strangers[0]!r}, which is not one of the languages {self.languages}"
+                f"train_lines_of has {unknown[0]!r}, "
+                f"which is not one of the languages {self.languages}"
             )
         if not 1 <= self.first_year <= 9999 - self.years:
             raise DataError(
-                f"first_year is {self.first_year} and years {self.years}; dates must fall into the years 1 to 9998"
+                f"first_year is {self.first_year} and years {self.years}; "
+                "dates must fall into the years 1 to 9998"
             )
-        unknown = [kind for kind in self.kinds if kind not in KINDS]
-        if unknown or not self.kinds:
-            raise DataError(f"kinds is {self.kinds}; choose one or more of {', '.join(KINDS)}")
-        for pair in self.zero_shot_pairs():
-            strangers = [code for code in pair if code not in self.languages]
-            if strangers:
-                raise DataError(
-                    f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}"
-                )
-
-    def resolve_paths(self, folder: Path) -> None:
-        """This corpus reads no files."""
 
     def supervised_pairs(self) -> List[Pair]:
         return [sort_pair(self.pivot, language) for language in self.languages]
@@ -112,135 +92,106 @@ class CldrConfig(InventorySizes):
     def zero_shot_pairs(self) -> List[Pair]:
         return [parse_pair(name) for name in self.zero_shot]
 
-    def untested_pairs(self) -> List[Pair]:
-        return []
-
-    def test_sets(self) -> Dict[str, List[Pair]]:
-        return {}
-
-    def all_languages(self) -> List[str]:
-        return sorted([self.pivot, *self.languages])
-
     def fingerprint(self) -> Dict[str, Any]:
-        """What the corpus depends on: the config, and the version of CLDR that Babel carries."""
-        return {**asdict(self), "babel": babel.__version__}
+        return {**super().fingerprint(), "babel": babel.__version__}
 
+    def build(self, root: Path, context: BuildContext) -> Counts:
+        sentences = _sentences(self)
+        available = sum(sentences.count(kind) for kind in sentences.kinds)
+        if available < self.max_train_lines() + self.dev_lines + self.test_lines:
+            raise _too_small(self, available)
+        none_used: Dict[str, Set[str]] = {language: set() for language in self.all_languages()}
+        evaluation_lines = self.dev_lines + self.test_lines
+        evaluation = _sample(self, sentences, "held-out", evaluation_lines, none_used)
+        dev, test = evaluation[: self.dev_lines], evaluation[self.dev_lines :]
+        arguments = {}
+        for pair in self.supervised_pairs():
+            pair_dev, pair_test = (
+                [{language: content[language] for language in pair} for content in contents]
+                for contents in (dev, test)
+            )
+            name = f"{SUPERVISED}/{pair_name(pair)}"
+            arguments[name] = (self, root, pair, pair_dev, pair_test)
+        counts: Counts = context.jobs.run(_build_pair, arguments, "cldr", root / JOURNAL_NAME)
+        for pair in self.zero_shot_pairs():
+            split_counts = _write(root, pair, "test", test, ZERO_SHOT)
+            counts[f"{ZERO_SHOT}/{pair_name(pair)}"] = {"test": split_counts}
+        return counts
 
-def build(config: CldrConfig, root: Path, inputs: Inputs) -> Counts:
-    """Write the corpus into the folder root; return its counts. Raises DataError when the inventory is too small for what is asked for."""
-    sentences = _sentences(config)
-    available = sum(sentences.count(kind) for kind in sentences.kinds)
-    if (
-        available
-        < max(config.train_lines, *config.train_lines_of.values(), 0)
-        + config.dev_lines
-        + config.test_lines
-    ):
-        raise _too_small(config, available)
-    nothing_taken: Dict[str, Set[str]] = {language: set() for language in config.all_languages()}
-    held_out = _draw(
-        config, sentences, "held-out", config.dev_lines + config.test_lines, nothing_taken
-    )
-    dev, test = held_out[: config.dev_lines], held_out[config.dev_lines :]
-    jobs = {}
-    for pair in config.supervised_pairs():
-        sides = [
-            [{language: said[language] for language in pair} for said in part]
-            for part in (dev, test)
-        ]
-        jobs[f"{SUPERVISED}/{pair_name(pair)}"] = (config, root, pair, *sides)
-    counts: Counts = inputs.jobs.run(_build_pair, jobs, "cldr", root / JOURNAL_NAME)
-    for pair in config.zero_shot_pairs():
-        lines = write_pair(
-            root, pair, "test", ((said[pair[0]], said[pair[1]]) for said in test), part=ZERO_SHOT
-        )
-        counts[f"{ZERO_SHOT}/{pair_name(pair)}"] = {"test": asdict(SplitCounts(lines, lines, {}))}
-    return counts
+    def max_train_lines(self) -> int:
+        """Return the number of training sentences of the largest pair."""
+        return max(self.train_lines, *self.train_lines_of.values(), 0)
 
 
 def _build_pair(
-    config: CldrConfig, root: Path, pair: Pair, dev: List[Said], test: List[Said]
+    corpus: CldrCorpus, root: Path, pair: Pair, dev: List[Translations], test: List[Translations]
 ) -> Dict[str, Dict]:
-    """Draw a pair's training sentences and write all its splits; return their counts."""
-    taken = {language: {said[language] for said in dev + test} for language in pair}
-    [language] = [language for language in pair if language != config.pivot]
-    wanted = config.train_lines_of.get(language, config.train_lines)
-    train = _draw(config, _sentences(config), pair_name(pair), wanted, taken)
-    counts = {}
-    for split, contents in (("train", train), ("dev", dev), ("test", test)):
-        lines = write_pair(root, pair, split, ((said[pair[0]], said[pair[1]]) for said in contents))
-        counts[split] = asdict(SplitCounts(lines, lines, {}))
-    return counts
+    """Sample a pair's training sentences and write all its splits; return their counts."""
+    used = {language: {content[language] for content in dev + test} for language in pair}
+    [language] = [language for language in pair if language != corpus.pivot]
+    lines = corpus.train_lines_of.get(language, corpus.train_lines)
+    train = _sample(corpus, _sentences(corpus), pair_name(pair), lines, used)
+    splits = {"train": train, "dev": dev, "test": test}
+    return {split: _write(root, pair, split, contents) for split, contents in splits.items()}
 
 
-def _sentences(config: CldrConfig) -> Sentences:
-    """The sentences of a config; the last config's are kept, since choosing words that all languages have takes a while."""
-    return _sentences_of(json.dumps(asdict(config)))
+def _write(
+    root: Path, pair: Pair, split: str, contents: List[Translations], part: str = SUPERVISED
+) -> Dict[str, Any]:
+    sentences = ((content[pair[0]], content[pair[1]]) for content in contents)
+    lines = write_pair(root, pair, split, sentences, part)
+    return asdict(SplitCounts(lines, lines, {}))
+
+
+def _sentences(corpus: CldrCorpus) -> Sentences:
+    """Return the sentences of a config.
+
+    The last config's are cached, since choosing the words that all languages have takes a while.
+    """
+    return _sentences_of(json.dumps(asdict(corpus)))
 
 
 @lru_cache(maxsize=1)
 def _sentences_of(config_as_json: str) -> Sentences:
-    config = CldrConfig(**json.loads(config_as_json))
-    return Sentences(Phrasebook(config.all_languages(), config), list(dict.fromkeys(config.kinds)))
+    corpus = CldrCorpus(**json.loads(config_as_json))
+    return Sentences(Phrasebook(corpus.all_languages(), corpus), list(dict.fromkeys(corpus.kinds)))
 
 
-def _draw(
-    config: CldrConfig, sentences: Sentences, name: str, wanted: int, taken: Dict[str, Set[str]]
-) -> List[Said]:
-    """Contents in random order, kinds in equal parts, whose sentences are new in all languages of `taken`; the name varies the draw.
+def _sample(
+    corpus: CldrCorpus, sentences: Sentences, name: str, lines: int, used: Dict[str, Set[str]]
+) -> List[Translations]:
+    """Sample contents whose sentences are new in every language, kinds in equal parts.
 
-    Raises DataError when the contents run out.
+    Args:
+        corpus: Has the seed.
+        sentences: The contents to sample from.
+        name: Varies the sample.
+        lines: The number of contents.
+        used: By language, the sentences that may not be sampled.
+
+    Raises:
+        DataError: There are too few contents.
     """
-    reserved = max(len(texts) for texts in taken.values())
-    seen = {language: set(texts) for language, texts in taken.items()}
-    chosen: List[Said] = []
-    for kind, number in _shuffled(sentences, f"{config.seed}/{name}"):
-        said = {language: sentences.say(language, kind, number) for language in seen}
-        if any(said[language] in seen[language] for language in seen):
+    reserved = max(len(texts) for texts in used.values())
+    used = {language: set(texts) for language, texts in used.items()}
+    sample: List[Translations] = []
+    for kind, number in sentences.shuffled(f"{corpus.seed}/{name}"):
+        content = {language: sentences.render(language, kind, number) for language in used}
+        if any(content[language] in used[language] for language in used):
             continue
-        for language in seen:
-            seen[language].add(said[language])
-        chosen.append(said)
-        if len(chosen) == wanted:
-            random.Random(f"{config.seed}/{name}/order").shuffle(chosen)
-            return chosen
-    raise _too_small(config, len(chosen) + reserved)
+        for language in used:
+            used[language].add(content[language])
+        sample.append(content)
+        if len(sample) == lines:
+            random.Random(f"{corpus.seed}/{name}/order").shuffle(sample)
+            return sample
+    raise _too_small(corpus, len(sample) + reserved)
 
 
-def _shuffled(sentences: Sentences, seed: str) -> Iterator[Content]:
-    """All contents in random order, one of each kind in turn; a kind that runs out is passed over."""
-    # A seed of text is hashed by SHA-512, the same in every process.
-    orders = [
-        (kind, _random_order(sentences.count(kind), random.Random(f"{seed}/{kind}")))
-        for kind in sentences.kinds
-    ]
-    while orders:
-        running = []
-        for kind, order in orders:
-            number = next(order, None)
-            if number is not None:
-                running.append((kind, order))
-                yield kind, number
-        orders = running
-
-
-def _random_order(count: int, rng: random.Random) -> Iterator[int]:
-    """The numbers below count in random order, without a list of them when they are many."""
-    if count <= LISTED_AT_ONCE:
-        yield from rng.sample(range(count), count)
-        return
-    drawn: Set[int] = set()
-    while len(drawn) < count:
-        number = rng.randrange(count)
-        if number not in drawn:
-            drawn.add(number)
-            yield number
-
-
-def _too_small(config: CldrConfig, available: int) -> DataError:
-    most = max(config.train_lines, *config.train_lines_of.values(), 0)
+def _too_small(corpus: CldrCorpus, available: int) -> DataError:
+    lines = f"{corpus.max_train_lines()} + {corpus.dev_lines} + {corpus.test_lines}"
     return DataError(
-        f"corpus.train_lines (the most of any pair), dev_lines and test_lines are {most} + {config.dev_lines} + {config.test_lines} per "
-        f"pair, but the inventory yields only {available} distinct sentences; ask for less, or raise corpus.countries, max_number, years "
-        "or the number of kinds"
+        f"corpus.train_lines (the most of any pair), dev_lines and test_lines are {lines} per "
+        f"pair, but the inventory yields only {available} distinct sentences; ask for less, or "
+        "raise corpus.countries, max_number, years or the number of kinds"
     )

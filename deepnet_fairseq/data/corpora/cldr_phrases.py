@@ -1,7 +1,8 @@
-"""Phrases from Unicode CLDR through Babel: one entry of an inventory, said in any language.
+"""Phrases from Unicode CLDR through Babel: entries of an inventory, in any language.
 
-A `Phrasebook` numbers the phrases of a few sorts (dates, quantities, prices, ...) independently of any language, and says each number in
-each language. Entries whose name is missing or ambiguous in one of the languages are left out for all, so phrases translate one to one.
+A `Phrasebook` numbers the phrases of a few types (dates, quantities, prices, …) independently of
+the language, and renders each number in each language. Entries whose name is missing or ambiguous
+in one of the languages are left out for all, so phrases translate one to one.
 """
 
 import unicodedata
@@ -17,56 +18,94 @@ from babel.localedata import locale_identifiers
 from babel.numbers import format_currency, get_currency_name
 from babel.units import format_unit
 
-from deepnet_fairseq.data.corpora.cldr_inventory import (
-    COUNTRIES,
-    CURRENCIES,
-    LANGUAGES,
-    SPANS,
-    UNITS,
-)
 from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.errors import DataError
 
-# OPUS-100's codes which aren't CLDR's own.
+# CLDR codes, of which a config takes the first few of each list: roughly by population, use and
+# wealth. Entries without a name of their own in one of a corpus's languages are skipped.
+COUNTRIES = (
+    "IN CN US ID PK NG BR BD RU MX JP ET PH EG CD VN IR TR DE TH GB FR IT TZ ZA MM KE KR CO ES UG "
+    "AR DZ SD UA IQ AF PL CA MA SA UZ PE AO MY MZ GH YE NP VE MG CM AU LK NL CL KZ SN TD SO ZW RO "
+    "EC KH CU SE PT GR CZ HU IL AT CH FI DK NO IE BG NZ BE"
+).split()
+CURRENCIES = (
+    "USD EUR JPY GBP CNY INR CHF CAD AUD RUB KRW BRL MXN SEK TRY PLN EGP ZAR THB NOK IDR DKK HUF "
+    "CZK VND UAH ILS"
+).split()
+UNITS = (
+    "length-kilometer mass-kilogram volume-liter duration-hour length-meter mass-gram "
+    "length-centimeter duration-minute volume-milliliter length-millimeter area-square-kilometer "
+    "temperature-celsius duration-week digital-gigabyte length-mile duration-second area-hectare "
+    "speed-kilometer-per-hour digital-megabyte area-square-meter length-foot power-watt mass-pound "
+    "energy-kilowatt-hour volume-cubic-meter"
+).split()
+LANGUAGES = (
+    "en zh es hi ar fr bn pt ru ur id de ja sw tr ta vi ko it fa th pl uk nl el hu cs sv he fi da "
+    "ro bg nb sk hr ca et lv lt sl sr mn ka hy"
+).split()
+# Spans that CLDR has relative times for, in seconds: Babel divides by exactly these.
+SPANS = {
+    "year": 31536000,
+    "month": 2592000,
+    "week": 604800,
+    "day": 86400,
+    "hour": 3600,
+    "minute": 60,
+    "second": 1,
+}
+
+# OPUS-100's codes that are not CLDR's own.
 LOCALE_OF_CODE = {"no": "nb", "zh": "zh_Hans", "sh": "sr_Latn"}
-# Numbers that fall into different plural forms somewhere: the names of two units must differ at all of them.
+# Numbers in different plural forms in some language: the names of two units must differ at all.
 PLURAL_PROBES = (1, 2, 3, 5, 11)
-# Invisible direction marks (Arabic letter, left-to-right and right-to-left mark); their place isn't part of a translation.
+# Invisible direction marks (Arabic letter, left-to-right and right-to-left mark); their place is
+# not part of a translation.
 DIRECTION_MARKS = dict.fromkeys(map(ord, "\u061c\u200e\u200f"))
 
 
 def locale_of(code: str) -> Locale:
-    """The CLDR locale of a language code. Raises DataError for a code which Babel doesn't have."""
+    """Return the CLDR locale of a language code. Raise DataError if Babel does not have it."""
     try:
         return Locale.parse(LOCALE_OF_CODE.get(code, code))
     except (UnknownLocaleError, ValueError):
-        known = 'python -c "from babel.localedata import locale_identifiers; print(*locale_identifiers())"'
+        listing = "from babel.localedata import locale_identifiers; print(*locale_identifiers())"
         raise DataError(
-            f"{code!r} is not a language of CLDR, which has {len(locale_identifiers())} locales, such as de, pt_BR or zh; list them "
-            f"with: {known}"
+            f"{code!r} is not a language of CLDR, which has {len(locale_identifiers())} locales, "
+            f'such as de, pt_BR or zh; list them with: python -c "{listing}"'
         ) from None
 
 
 def clean(text: str) -> str:
-    """CLDR's text as one writes it: composed characters, plain spaces, no invisible direction marks."""
+    """Return CLDR's text as people write it.
+
+    It has composed characters, plain spaces, and no invisible direction marks.
+    """
     return normalize_spaces(unicodedata.normalize("NFC", text).translate(DIRECTION_MARKS))
 
 
 def join(phrases: Sequence[str], style: str, locale: Locale) -> str:
-    """A list in the locale's way: style `standard` is "a, b, and c", `or` is "a, b, or c"."""
+    """Return a list as the locale writes it.
+
+    Style `standard` is "a, b, and c" in English, and style `or` is "a, b, or c".
+    """
     return clean(format_list(phrases, style, locale))
 
 
 def country_name(locale: Locale, code: str) -> str:
+    """Return a country's name, "" if CLDR has none."""
     return clean(locale.territories.get(code, ""))
 
 
 def language_name(locale: Locale, code: str) -> str:
+    """Return a language's name, "" if CLDR has none."""
     return clean(locale.languages.get(code, ""))
 
 
 def quantity(locale: Locale, unit: str, number: int) -> str:
-    """A number of units in words, or with the unit's symbol where CLDR has no more in that language (Chinese: 厘米 is both)."""
+    """Return a number of units, in words if CLDR has them.
+
+    In some languages it has only the unit's symbol (Chinese: 厘米 is both).
+    """
     for length in ("long", "short"):
         text = format_unit(number, unit, length, locale=locale)
         if unit not in text:  # what Babel falls back to
@@ -75,124 +114,94 @@ def quantity(locale: Locale, unit: str, number: int) -> str:
 
 
 def price(locale: Locale, currency: str, number: int) -> str:
-    """An amount with the currency's name, in the plural form that goes with the number."""
+    """Return an amount with the currency's name in the number's plural form."""
     if get_currency_name(currency, number, locale) == currency:  # what Babel falls back to
         return ""
-    return clean(
-        format_currency(number, currency, "0", locale, currency_digits=False, format_type="name")
-    )
+    text = format_currency(number, currency, "0", locale, currency_digits=False, format_type="name")
+    return clean(text)
 
 
 def moment(locale: Locale, span: str, number: int) -> str:
-    """A time relative to now: "in 3 days" for 3, "3 days ago" for -3."""
-    # Past any threshold, Babel would round to the next longer span.
+    """Return a time relative to now: "in 3 days" for 3, "3 days ago" for -3."""
     delta = timedelta(seconds=SPANS[span] * number)
-    return clean(
-        format_timedelta(
-            delta, granularity=span, threshold=float("inf"), add_direction=True, locale=locale
-        )
+    # Beyond a threshold, Babel would round to the next longer span.
+    never = float("inf")
+    text = format_timedelta(
+        delta, granularity=span, threshold=never, add_direction=True, locale=locale
     )
+    return clean(text)
 
 
 @dataclass
 class InventorySizes:
-    """How many entries of each inventory a corpus speaks of."""
+    """How many entries of each inventory a corpus uses."""
 
-    countries: int
-    currencies: int
-    units: int
-    language_names: int
-    max_number: int  # numbers run from 1 to this
-    first_year: int
-    years: int
+    countries: int = 40
+    currencies: int = 12
+    units: int = 12
+    language_names: int = 20  # languages that sentences are about, whichever they are in
+    max_number: int = 99  # quantities, prices and relative times count from 1 to this
+    first_year: int = 2010
+    years: int = 10  # dates are within so many years
 
 
 @dataclass(frozen=True)
-class Sort:
-    """One sort of phrase: how many there are, and how the phrase of a number is said."""
+class PhraseType:
+    """One type of phrase: how many there are, and how the phrase of a number is rendered."""
 
     size: int
-    say: Callable[[Locale, int], str]
+    render: Callable[[Locale, int], str]
 
 
 class Phrasebook:
-    """The phrases of every sort, in every language of a corpus. Raises DataError if a language or an inventory doesn't suffice."""
+    """The phrases of every type in every language of a corpus.
+
+    Raises:
+        DataError: CLDR lacks a language, or an inventory has too few entries.
+    """
 
     def __init__(self, languages: Sequence[str], sizes: InventorySizes) -> None:
         self.locales: Dict[str, Locale] = {code: locale_of(code) for code in languages}
-        self.sorts = self._make_sorts(sizes)
-        self._said: Dict[Tuple[str, str, int], str] = {}
+        self.types = self._make_types(sizes)
+        self._rendered: Dict[Tuple[str, str, int], str] = {}
 
-    def say(self, language: str, sort: str, number: int) -> str:
-        """The phrase of a number, once rendered and then remembered."""
-        key = (language, sort, number)
-        if key not in self._said:
-            self._said[key] = self.sorts[sort].say(self.locales[language], number)
-        return self._said[key]
+    def render(self, language: str, phrase_type: str, number: int) -> str:
+        """Return the phrase of a number; it is rendered once."""
+        key = (language, phrase_type, number)
+        if key not in self._rendered:
+            render = self.types[phrase_type].render
+            self._rendered[key] = render(self.locales[language], number)
+        return self._rendered[key]
 
-    def _make_sorts(self, sizes: InventorySizes) -> Dict[str, Sort]:
-        countries = self._choose(
-            "countries", COUNTRIES, sizes.countries, lambda locale, c: (country_name(locale, c),)
+    def _make_types(self, sizes: InventorySizes) -> Dict[str, PhraseType]:
+        countries = self._choose("countries", COUNTRIES, sizes.countries, _single(country_name))
+        languages = self._choose(
+            "language_names", LANGUAGES, sizes.language_names, _single(language_name)
         )
-        tongues = self._choose(
-            "language_names",
-            LANGUAGES,
-            sizes.language_names,
-            lambda locale, c: (language_name(locale, c),),
-        )
-        currencies = self._choose(
-            "currencies", CURRENCIES, sizes.currencies, lambda locale, c: _probe(price, locale, c)
-        )
-        units = self._choose(
-            "units", UNITS, sizes.units, lambda locale, u: _probe(quantity, locale, u)
-        )
-        spans, top = list(SPANS), sizes.max_number
-        first, end = date(sizes.first_year, 1, 1), date(sizes.first_year + sizes.years, 1, 1)
-
-        def say_month(locale: Locale, number: int) -> str:
-            return clean(
-                format_skeleton(
-                    "yMMMM",
-                    date(sizes.first_year + number // 12, number % 12 + 1, 1),
-                    locale=locale,
-                )
-            )
-
-        def say_moment(locale: Locale, number: int) -> str:
-            span, offset = divmod(number, 2 * top)
-            return moment(locale, spans[span], offset + 1 if offset < top else top - offset - 1)
-
+        currencies = self._choose("currencies", CURRENCIES, sizes.currencies, _plurals(price))
+        units = self._choose("units", UNITS, sizes.units, _plurals(quantity))
         return {
-            "date": Sort(
-                (end - first).days,
-                lambda locale, n: clean(format_date(first + timedelta(days=n), "full", locale)),
-            ),
-            "month": Sort(12 * sizes.years, say_month),
-            "moment": Sort(2 * top * len(spans), say_moment),
-            "quantity": Sort(
-                top * len(units), lambda locale, n: quantity(locale, units[n // top], n % top + 1)
-            ),
-            "price": Sort(
-                top * len(currencies),
-                lambda locale, n: price(locale, currencies[n // top], n % top + 1),
-            ),
-            "country": Sort(len(countries), lambda locale, n: country_name(locale, countries[n])),
-            "language": Sort(len(tongues), lambda locale, n: language_name(locale, tongues[n])),
+            **_date_types(sizes),
+            "moment": _moment_type(sizes.max_number),
+            "quantity": _counted(quantity, units, sizes.max_number),
+            "price": _counted(price, currencies, sizes.max_number),
+            "country": _named(country_name, countries),
+            "language": _named(language_name, languages),
         }
 
     def _choose(
         self,
         option: str,
         entries: Sequence[str],
-        wanted: int,
+        count: int,
         names_of: Callable[[Locale, str], Tuple[str, ...]],
     ) -> List[str]:
-        """The first entries which have, in every language, names that no earlier one has."""
-        taken: Dict[str, Set[str]] = {code: set() for code in self.locales}
+        """Return the first entries whose names in every language are not an earlier one's."""
+        used: Dict[str, Set[str]] = {code: set() for code in self.locales}
         lacking: Counter = Counter()
         chosen: List[str] = []
         for entry in entries:
-            if len(chosen) == wanted:
+            if len(chosen) == count:
                 break
             names = {
                 code: {name.casefold() for name in names_of(locale, entry)}
@@ -201,26 +210,74 @@ class Phrasebook:
             without = [
                 code
                 for code in names
-                if "" in names[code] or names[code] & taken[code] or entry.casefold() in names[code]
+                if "" in names[code] or names[code] & used[code] or entry.casefold() in names[code]
             ]
             if without:
                 lacking.update(without)
                 continue
             chosen.append(entry)
             for code in names:
-                taken[code] |= names[code]
-        if len(chosen) < wanted:
-            blame = (
-                f" (most are missing or ambiguous in {lacking.most_common(1)[0][0]})"
-                if lacking
-                else ""
-            )
-            raise DataError(
-                f"corpus.{option} is {wanted}, but only {len(chosen)} have a name of their own in every language{blame}; "
-                f"lower it to {len(chosen)} or less, or leave that language out"
-            )
+                used[code] |= names[code]
+        if len(chosen) < count:
+            raise _too_few(option, count, len(chosen), lacking)
         return chosen
 
 
-def _probe(say: Callable[[Locale, str, int], str], locale: Locale, entry: str) -> Tuple[str, ...]:
-    return tuple(say(locale, entry, number) for number in PLURAL_PROBES)
+def _too_few(option: str, count: int, available: int, lacking: Counter) -> DataError:
+    cause = ""
+    if lacking:
+        cause = f" (most are missing or ambiguous in {lacking.most_common(1)[0][0]})"
+    return DataError(
+        f"corpus.{option} is {count}, but only {available} have a name of their own in every "
+        f"language{cause}; lower it to {available} or less, or leave that language out"
+    )
+
+
+def _single(name_of: Callable[[Locale, str], str]) -> Callable[[Locale, str], Tuple[str, ...]]:
+    return lambda locale, entry: (name_of(locale, entry),)
+
+
+def _plurals(
+    render: Callable[[Locale, str, int], str],
+) -> Callable[[Locale, str], Tuple[str, ...]]:
+    return lambda locale, entry: tuple(render(locale, entry, n) for n in PLURAL_PROBES)
+
+
+def _named(name_of: Callable[[Locale, str], str], entries: List[str]) -> PhraseType:
+    return PhraseType(len(entries), lambda locale, n: name_of(locale, entries[n]))
+
+
+def _counted(
+    render: Callable[[Locale, str, int], str], entries: List[str], max_number: int
+) -> PhraseType:
+    return PhraseType(
+        max_number * len(entries),
+        lambda locale, n: render(locale, entries[n // max_number], n % max_number + 1),
+    )
+
+
+def _date_types(sizes: InventorySizes) -> Dict[str, PhraseType]:
+    first, end = date(sizes.first_year, 1, 1), date(sizes.first_year + sizes.years, 1, 1)
+
+    def render_date(locale: Locale, number: int) -> str:
+        return clean(format_date(first + timedelta(days=number), "full", locale))
+
+    def render_month(locale: Locale, number: int) -> str:
+        month = date(sizes.first_year + number // 12, number % 12 + 1, 1)
+        return clean(format_skeleton("yMMMM", month, locale=locale))
+
+    return {
+        "date": PhraseType((end - first).days, render_date),
+        "month": PhraseType(12 * sizes.years, render_month),
+    }
+
+
+def _moment_type(max_number: int) -> PhraseType:
+    spans = list(SPANS)
+
+    def render(locale: Locale, number: int) -> str:
+        span, offset = divmod(number, 2 * max_number)
+        is_future = offset < max_number
+        return moment(locale, spans[span], offset + 1 if is_future else max_number - offset - 1)
+
+    return PhraseType(2 * max_number * len(spans), render)

@@ -1,45 +1,41 @@
-"""IWSLT 2014 German-English (TED talks), put together as fairseq's prepare-iwslt14.sh does.
+"""IWSLT 2014 German-English (TED talks), built as by fairseq's prepare-iwslt14.sh.
 
-The training text is lower-cased, with titles and descriptions of the talks as sentences among it; every 23rd pair within the limits of
-length becomes validation text; five older sets together, 6,750 sentences, are the test set, lower-cased too.
+The training text is lower-cased and includes the talks' titles and descriptions as sentences;
+every 23rd pair within the length limits becomes validation text; the test set is five older sets
+together, 6,750 sentences, also lower-cased.
 
-Unlike the script, nothing is tokenised: SentencePiece learns from raw text, BLEU is scored on detokenised (lower-cased) text, and
-`cleaning`, which the script's limits go into (ratio 1.5, 1 to 175 words), counts words between spaces. The script keeps 160,239 pairs of
-174,443 for training and 7,283 for validation.
+Unlike in the script, nothing is tokenized: SentencePiece learns from raw text, BLEU is scored on
+detokenized (lower-cased) text, and `cleaning`, which takes the script's limits (ratio 1.5, 1 to
+175 words), counts words between spaces. The script keeps 160,239 pairs of 174,443 for training
+and 7,283 for validation.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, Iterator, Optional
+from typing import ClassVar, Iterator, List
 
-from deepnet_fairseq.data.corpora.build import Source, build_parts
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.corpora.one_pair import OnePairConfig
+from deepnet_fairseq.data.archives import extract_members
+from deepnet_fairseq.data.bitext import SUPERVISED
+from deepnet_fairseq.data.corpora.base import SinglePairCorpus
+from deepnet_fairseq.data.corpora.build import BuildContext, SplitFiles, split_off_validation
 from deepnet_fairseq.data.corpora.sgml import segments
-from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
-from deepnet_fairseq.data.corpora.validation_split import split_off_validation
-from deepnet_fairseq.data.corpus_paths import SUPERVISED
 from deepnet_fairseq.data.download import RemoteFile
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.io import read_lines
 from deepnet_fairseq.languages import Pair
 
 PAIR: Pair = ("de", "en")
+# No checksum is published.
 ARCHIVE = RemoteFile(
     name="de-en.tgz", urls=("http://dl.fbaipublicfiles.com/fairseq/data/iwslt14/de-en.tgz",)
-)  # no checksum is published
+)
 TRAIN_MEMBER = "de-en/train.tags.de-en.{language}"
 TEST_MEMBER = "de-en/IWSLT14.{name}.de-en.{language}.xml"
-TESTS = (
-    "TED.dev2010",
-    "TEDX.dev2012",
-    "TED.tst2010",
-    "TED.tst2011",
-    "TED.tst2012",
-)  # in the script's order
+# In the script's order
+TESTS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
 VALIDATION_EVERY = 23
 CASES = ("lower", "kept")
-# Lines about a talk, which are no sentences; and tags around such that are.
+# Lines about a talk, which are not sentences, and tags around lines which are.
 METADATA = (
     "<url>",
     "<talkid>",
@@ -54,8 +50,8 @@ TAGS = ("<title>", "</title>", "<description>", "</description>")
 
 
 @dataclass
-class Iwslt14Config(OnePairConfig):
-    """What `corpus:` holds when its kind is iwslt14."""
+class Iwslt14Corpus(SinglePairCorpus):
+    """What `corpus:` holds if its kind is iwslt14."""
 
     PAIR: ClassVar[Pair] = PAIR
 
@@ -66,45 +62,40 @@ class Iwslt14Config(OnePairConfig):
             raise DataError(f"case is {self.case!r}; choose one of {', '.join(CASES)}")
         super().__post_init__()
 
-    def fingerprint(self) -> Dict[str, Any]:
-        """What the corpus depends on: the config."""
-        return {**asdict(self), "further_tests": self.further_tests.fingerprint()}
-
-
-def build(config: Iwslt14Config, root: Path, inputs: Inputs) -> Counts:
-    """Write the corpus into the folder root; return its counts. Raises DataError for what cannot be fetched or isn't what was published."""
-    with unpacking(root) as folder:
+    def split_files(self, context: BuildContext, folder: Path) -> List[SplitFiles]:
         members = {("train", language): TRAIN_MEMBER.format(language=language) for language in PAIR}
-        members |= {
-            (name, language): TEST_MEMBER.format(name=name, language=language)
-            for name in TESTS
-            for language in PAIR
-        }
-        published = unpack_members(inputs.downloads.fetch(ARCHIVE), folder / "published", members)
-        text = {key: folder / f"{'.'.join(key)}" for key in published}
+        for name in TESTS:
+            for language in PAIR:
+                members[name, language] = TEST_MEMBER.format(name=name, language=language)
+        archive = context.downloads.fetch(ARCHIVE)
+        published = extract_members(archive, folder / "published", members)
+        text = {}
         for (name, language), path in published.items():
             sentences = talk_lines(path) if name == "train" else evaluation_sentences(path)
-            _write(text[name, language], sentences, str.lower if config.case == "lower" else None)
-        train = {language: [text["train", language]] for language in PAIR}
+            text[name, language] = folder / f"{name}.{language}"
+            self._write(text[name, language], sentences)
         train, dev = split_off_validation(
-            PAIR, train, folder / "split", VALIDATION_EVERY, inputs.cleaning, count_all=False
+            PAIR,
+            {language: [text["train", language]] for language in PAIR},
+            folder / "split",
+            VALIDATION_EVERY,
+            context.cleaning,
+            count_all=False,
         )
-        sources = [
-            Source(PAIR, SUPERVISED, "train", train),
-            Source(PAIR, SUPERVISED, "dev", dev),
-            Source(
-                PAIR,
-                SUPERVISED,
-                "test",
-                {language: [text[name, language] for name in TESTS] for language in PAIR},
-            ),
-            *config.further_tests.sources([PAIR], inputs.downloads, folder),
+        test = {language: [text[name, language] for name in TESTS] for language in PAIR}
+        return [
+            SplitFiles(PAIR, SUPERVISED, split, files)
+            for split, files in (("train", train), ("dev", dev), ("test", test))
         ]
-        return build_parts(root, sources, inputs)
+
+    def _write(self, path: Path, sentences: Iterator[str]) -> None:
+        with open(path, "w", encoding="utf-8", newline="\n") as stream:
+            for sentence in sentences:
+                stream.write(f"{sentence.lower() if self.case == 'lower' else sentence}\n")
 
 
 def talk_lines(path: Path) -> Iterator[str]:
-    """The sentences, titles and descriptions in a file of training text."""
+    """Yield the sentences, titles and descriptions of a file of training text."""
     for line in read_lines(path):
         if line.lstrip().startswith(METADATA):
             continue
@@ -114,11 +105,6 @@ def talk_lines(path: Path) -> Iterator[str]:
 
 
 def evaluation_sentences(path: Path) -> Iterator[str]:
-    """The sentences of a test set, with plain apostrophes, as the script has them."""
+    """Yield the sentences of a test set, with plain apostrophes, as in the script."""
     for sentence in segments(path):
         yield sentence.replace("’", "'")
-
-
-def _write(path: Path, sentences: Iterator[str], change: Optional[Callable[[str], str]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(f"{change(sentence) if change else sentence}\n" for sentence in sentences)

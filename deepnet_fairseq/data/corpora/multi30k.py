@@ -1,24 +1,23 @@
-"""Multi30k (Elliott et al. 2016, 2017; Barrault et al. 2018): captions of the same 29,000 images in English, German, French and Czech.
+"""Multi30k (Elliott et al. 2016, 2017; Barrault et al. 2018): captions of 29,000 images.
 
-Each language is paired with the pivot, and the others with each other for zero-shot tests: test_2016_flickr, 1,000 captions, is the test
-set of all pairs. For research use.
+They are in English, German, French and Czech. Each language is paired with the pivot, and the
+others with each other for zero-shot tests. test_2016_flickr, 1,000 captions, is the test set of
+all pairs. For research use.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from deepnet_fairseq.data.corpora.build import Source, build_parts
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
-from deepnet_fairseq.data.corpora.unpacked import unpacking
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, part_of_test_set
-from deepnet_fairseq.data.download import RemoteFile
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, part_of_test_set
+from deepnet_fairseq.data.corpora.base import FileCorpus
+from deepnet_fairseq.data.corpora.build import BuildContext, SplitFiles
+from deepnet_fairseq.data.download import Downloads, RemoteFile
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair, sort_pair
 
-# The repository at the commit that sizes and checksums were taken from, then as it is now.
+# The repository at the commit whose sizes and checksums these are, then as it is now.
 ADDRESSES = tuple(
     f"https://raw.githubusercontent.com/multi30k/dataset/{version}/data/task1/raw/"
     for version in ("a3d2e0d26b56f3846f66a952536ffed4e401d05a", "master")
@@ -62,35 +61,29 @@ LATER_TESTS = ("test_2017_flickr", "test_2017_mscoco", "test_2018_flickr")
 
 
 @dataclass
-class Multi30kConfig:
-    """What `corpus:` holds when its kind is multi30k."""
+class Multi30kCorpus(FileCorpus):
+    """What `corpus:` holds if its kind is multi30k."""
 
     languages: List[str] = field(default_factory=lambda: ["cs", "de", "fr"])  # without the pivot
-    zero_shot: Optional[List[str]] = (
-        None  # pairs that are only tested, such as [de-fr]; null = any two of the languages
-    )
-    tests: List[str] = field(
-        default_factory=list
-    )  # further test sets, see LATER_TESTS; of 2017, there is no Czech
-    further_tests: FurtherTests = field(default_factory=FurtherTests)
-    pivot: str = "en"
-    seed: int = 1  # nothing is drawn at random here; every corpus has one
+    # Pairs that are only tested, such as [de-fr]; null = all pairs of the languages
+    zero_shot: Optional[List[str]] = None
+    # Further test sets, see LATER_TESTS; those of 2017 have no Czech
+    tests: List[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        chosen = [self.pivot, *self.languages]
-        if (
-            not self.languages
-            or len(set(chosen)) < len(chosen)
-            or not set(chosen) <= set(LANGUAGES)
-        ):
+        languages = [self.pivot, *self.languages]
+        is_known = set(languages) <= set(LANGUAGES)
+        if not self.languages or len(set(languages)) < len(languages) or not is_known:
             raise DataError(
-                f"languages is {self.languages} and pivot {self.pivot!r}; name some of {', '.join(LANGUAGES)}, each once"
+                f"languages is {self.languages} and pivot {self.pivot!r}; "
+                f"name some of {', '.join(LANGUAGES)}, each once"
             )
         for pair in self.zero_shot_pairs():
-            strangers = [language for language in pair if language not in self.languages]
-            if strangers:
+            unknown = [language for language in pair if language not in self.languages]
+            if unknown:
                 raise DataError(
-                    f"zero_shot has {pair_name(pair)}, but {strangers[0]!r} is not one of the languages {self.languages}"
+                    f"zero_shot has {pair_name(pair)}, "
+                    f"but {unknown[0]!r} is not one of the languages {self.languages}"
                 )
         for key, names in (("zero_shot", self.zero_shot_pairs()), ("tests", self.tests)):
             if len(set(names)) < len(names):
@@ -102,9 +95,6 @@ class Multi30kConfig:
         if empty:
             raise DataError(f"tests has {empty[0]}, which none of the pairs is in; leave it out")
 
-    def resolve_paths(self, folder: Path) -> None:
-        """This corpus names no files of the user's."""
-
     def supervised_pairs(self) -> List[Pair]:
         return [sort_pair(self.pivot, language) for language in self.languages]
 
@@ -113,53 +103,35 @@ class Multi30kConfig:
             return [sort_pair(*pair) for pair in combinations(self.languages, 2)]
         return [parse_pair(name) for name in self.zero_shot]
 
-    def untested_pairs(self) -> List[Pair]:
-        return []
-
     def test_sets(self) -> Dict[str, List[Pair]]:
-        pairs = self.supervised_pairs() + self.zero_shot_pairs()
-        own = {
-            name: [
-                pair for pair in pairs if all(f"{name}.{language}" in FILES for language in pair)
-            ]
-            for name in self.tests
-        }
-        return {**own, **self.further_tests.pairs(pairs)}
+        own = {name: _covered_pairs(name, self.all_pairs()) for name in self.tests}
+        return {**own, **super().test_sets()}
 
     def fingerprint(self) -> Dict[str, Any]:
-        """What the corpus depends on: the config, and which files are taken for the published ones."""
         published = {file.name: file.checksum for file in FILES.values()}
-        return {
-            **asdict(self),
-            "further_tests": self.further_tests.fingerprint(),
-            "published": published,
-        }
+        return {**super().fingerprint(), "published": published}
+
+    def split_files(self, context: BuildContext, folder: Path) -> List[SplitFiles]:
+        requested = [
+            (pair, SUPERVISED, split, name)
+            for pair in self.supervised_pairs()
+            for split, name in SPLITS.items()
+        ]
+        for pair in self.zero_shot_pairs():
+            requested.append((pair, ZERO_SHOT, "test", SPLITS["test"]))
+        for name in self.tests:
+            for pair in _covered_pairs(name, self.all_pairs()):
+                requested.append((pair, part_of_test_set(name), "test", name))
+        return [
+            SplitFiles(pair, part, split, _fetch(context.downloads, pair, name))
+            for pair, part, split, name in requested
+        ]
 
 
-def build(config: Multi30kConfig, root: Path, inputs: Inputs) -> Counts:
-    """Write the corpus into the folder root; return its counts. Raises DataError for what cannot be fetched or isn't what was published."""
+def _covered_pairs(test_set: str, pairs: List[Pair]) -> List[Pair]:
+    return [pair for pair in pairs if all(f"{test_set}.{language}" in FILES for language in pair)]
 
-    def source(pair: Pair, part: str, split: str, name: str) -> Source:
-        return Source(
-            pair,
-            part,
-            split,
-            {language: [inputs.downloads.fetch(FILES[f"{name}.{language}"])] for language in pair},
-        )
 
-    supervised, zero_shot = config.supervised_pairs(), config.zero_shot_pairs()
-    sources = [
-        source(pair, SUPERVISED, split, name)
-        for pair in supervised
-        for split, name in SPLITS.items()
-    ]
-    sources += [source(pair, ZERO_SHOT, "test", SPLITS["test"]) for pair in zero_shot]
-    test_sets = config.test_sets()
-    sources += [
-        source(pair, part_of_test_set(name), "test", name)
-        for name in config.tests
-        for pair in test_sets[name]
-    ]
-    with unpacking(root) as folder:
-        sources += config.further_tests.sources(supervised + zero_shot, inputs.downloads, folder)
-        return build_parts(root, sources, inputs)
+def _fetch(downloads: Downloads, pair: Pair, name: str) -> Dict[str, List[Path]]:
+    """Return both languages' files of what is published under a name."""
+    return {language: [downloads.fetch(FILES[f"{name}.{language}"])] for language in pair}

@@ -1,16 +1,19 @@
-"""OPUS-100 (Zhang et al. 2020): English and 99 other languages, up to a million training pairs each; 15 zero-shot pairs.
+"""OPUS-100 (Zhang et al. 2020): English and 99 other languages, up to 1M training pairs each.
 
-Five languages (an, dz, hy, mn, yo) come with training text alone; 94 pairs, 188 directions, are tested. Some sentences of dev and test
-stand in training text, too, and are dropped from it by `cleaning`.
+15 pairs are zero-shot ones. Five languages (an, dz, hy, mn, yo) have training text alone; 94
+pairs, 188 directions, are tested. Some sentences of dev and test sets are also in training text;
+`cleaning` drops them there.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from deepnet_fairseq.data.corpora.build import Source, build_parts
-from deepnet_fairseq.data.corpora.inputs import Counts, Inputs
+from deepnet_fairseq.data.archives import extract_members
+from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file, splits_of
+from deepnet_fairseq.data.corpora.base import FileCorpus
+from deepnet_fairseq.data.corpora.build import BuildContext, SplitFiles
 from deepnet_fairseq.data.corpora.opus100_files import (
     ARCHIVES,
     TRAIN_ONLY,
@@ -18,9 +21,6 @@ from deepnet_fairseq.data.corpora.opus100_files import (
     ZERO_SHOT_ARCHIVE,
     ZERO_SHOT_LANGUAGES,
 )
-from deepnet_fairseq.data.corpora.test_sets import FurtherTests
-from deepnet_fairseq.data.corpora.unpacked import unpack_members, unpacking
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file, splits_of
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.languages import Pair, pair_name, parse_pair
 
@@ -30,17 +30,14 @@ PIVOT = "en"
 
 
 @dataclass
-class Opus100Config:
-    """What `corpus:` holds when its kind is opus100."""
+class Opus100Corpus(FileCorpus):
+    """What `corpus:` holds if its kind is opus100."""
 
     pairs: Optional[List[str]] = None  # such as [de-en, en-zu]; null = all 99
-    zero_shot: Optional[List[str]] = (
-        None  # pairs that are only tested; null = those of the published 15 whose languages are there
-    )
-    archive: str = "pairs"  # one download per pair, with published checksums; or whole: one of all pairs, without
-    further_tests: FurtherTests = field(default_factory=FurtherTests)
-    pivot: str = PIVOT
-    seed: int = 1  # nothing is drawn at random here; every corpus has one
+    # Pairs that are only tested; null = those of the published 15 whose languages are in pairs
+    zero_shot: Optional[List[str]] = None
+    # One download per pair, with published checksums; or whole: one of all pairs, without
+    archive: str = "pairs"
 
     def __post_init__(self) -> None:
         if self.pivot != PIVOT:
@@ -54,20 +51,14 @@ class Opus100Config:
         _check_pairs("pairs", self.pairs, list(ARCHIVES))
         _check_pairs("zero_shot", self.zero_shot, _published_zero_shot())
         trained = {language for pair in self.supervised_pairs() for language in pair}
-        untrained = [
-            (pair, language)
-            for pair in self.zero_shot_pairs()
-            for language in pair
-            if language not in trained
-        ]
-        if untrained:
-            raise DataError(
-                f"zero_shot has {pair_name(untrained[0][0])!r}, but {untrained[0][1]!r} is not one of the languages of pairs"
-            )
-        self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
-
-    def resolve_paths(self, folder: Path) -> None:
-        """This corpus names no files of the user's."""
+        for pair in self.zero_shot_pairs():
+            for language in pair:
+                if language not in trained:
+                    raise DataError(
+                        f"zero_shot has {pair_name(pair)!r}, "
+                        f"but {language!r} is not one of the languages of pairs"
+                    )
+        self.further_tests.pairs(self.all_pairs())
 
     def supervised_pairs(self) -> List[Pair]:
         return list(ARCHIVES) if self.pairs is None else [parse_pair(name) for name in self.pairs]
@@ -79,24 +70,33 @@ class Opus100Config:
         return [pair for pair in _published_zero_shot() if languages.issuperset(pair)]
 
     def untested_pairs(self) -> List[Pair]:
-        """Pairs that are published with training text alone."""
+        """Return the pairs that are published with training text alone."""
         return [pair for pair in self.supervised_pairs() if pair in TRAIN_ONLY]
 
-    def test_sets(self) -> Dict[str, List[Pair]]:
-        return self.further_tests.pairs(self.supervised_pairs() + self.zero_shot_pairs())
-
     def fingerprint(self) -> Dict[str, Any]:
-        """What the corpus depends on: the config, and which files are taken for the published ones."""
-        published = (
-            [ARCHIVES[pair] for pair in self.supervised_pairs()]
-            if self.archive == "pairs"
-            else [WHOLE]
-        )
-        return {
-            **asdict(self),
-            "further_tests": self.further_tests.fingerprint(),
-            "published": {file.name: file.checksum for file in [*published, ZERO_SHOT_ARCHIVE]},
-        }
+        if self.archive == "pairs":
+            published = [ARCHIVES[pair] for pair in self.supervised_pairs()]
+        else:
+            published = [WHOLE]
+        checksums = {file.name: file.checksum for file in [*published, ZERO_SHOT_ARCHIVE]}
+        return {**super().fingerprint(), "published": checksums}
+
+    def split_files(self, context: BuildContext, folder: Path) -> List[SplitFiles]:
+        supervised, zero_shot = self.supervised_pairs(), self.zero_shot_pairs()
+        downloads = context.downloads
+        splits: List[SplitFiles] = []
+        if self.archive == "whole":
+            for part, pairs in ((SUPERVISED, supervised), (ZERO_SHOT, zero_shot)):
+                archive = downloads.fetch(WHOLE)
+                splits += _unpack(archive, folder / f"opus100-{part}", part, pairs)
+            return splits
+        archives = downloads.fetch_all([ARCHIVES[pair] for pair in supervised])
+        for pair, archive in zip(supervised, archives, strict=True):
+            splits += _unpack(archive, folder / f"opus100-{pair_name(pair)}", SUPERVISED, [pair])
+        if zero_shot:
+            archive = downloads.fetch(ZERO_SHOT_ARCHIVE)
+            splits += _unpack(archive, folder / "opus100-zero-shot", ZERO_SHOT, zero_shot)
+        return splits
 
 
 def _published_zero_shot() -> List[Pair]:
@@ -105,57 +105,31 @@ def _published_zero_shot() -> List[Pair]:
 
 def _check_pairs(key: str, names: Optional[Sequence[str]], known: Sequence[Pair]) -> None:
     pairs = [parse_pair(str(name)) for name in names or ()]
-    strangers = [pair_name(pair) for pair in pairs if pair not in known]
-    if strangers:
+    unknown = [pair_name(pair) for pair in pairs if pair not in known]
+    if unknown:
         raise DataError(
-            f"{key} has {strangers[0]!r}, which OPUS-100 lacks; it has {', '.join(map(pair_name, known))}"
+            f"{key} has {unknown[0]!r}, which OPUS-100 lacks; "
+            f"it has {', '.join(map(pair_name, known))}"
         )
     if len(set(pairs)) < len(pairs):
         raise DataError(f"{key} is {list(names or ())}; name each pair once")
 
 
-def build(config: Opus100Config, root: Path, inputs: Inputs) -> Counts:
-    """Write the corpus into the folder root; return its counts. Raises DataError for what cannot be fetched or isn't what was published."""
-    parts = {SUPERVISED: config.supervised_pairs(), ZERO_SHOT: config.zero_shot_pairs()}
-    with unpacking(root) as folder:
-        sources = []
-        if config.archive == "whole":
-            for part, pairs in parts.items():
-                sources += _unpack(
-                    inputs.downloads.fetch(WHOLE), folder / f"opus100-{part}", part, pairs
-                )
-        else:
-            archives = inputs.downloads.fetch_all([ARCHIVES[pair] for pair in parts[SUPERVISED]])
-            for pair, archive in zip(parts[SUPERVISED], archives, strict=True):
-                sources += _unpack(
-                    archive, folder / f"opus100-{pair_name(pair)}", SUPERVISED, [pair]
-                )
-            if parts[ZERO_SHOT]:
-                sources += _unpack(
-                    inputs.downloads.fetch(ZERO_SHOT_ARCHIVE),
-                    folder / "opus100-zero-shot",
-                    ZERO_SHOT,
-                    parts[ZERO_SHOT],
-                )
-        sources += config.further_tests.sources(
-            parts[SUPERVISED] + parts[ZERO_SHOT], inputs.downloads, folder
-        )
-        return build_parts(root, sources, inputs)
-
-
-def _unpack(archive: Path, folder: Path, part: str, pairs: Sequence[Pair]) -> List[Source]:
-    """Unpack pairs of a part; raises DataError, naming both, for a file that the archive lacks."""
+def _unpack(archive: Path, folder: Path, part: str, pairs: Sequence[Pair]) -> List[SplitFiles]:
+    """Unpack pairs of a part. Raise DataError, naming both, for a file that the archive lacks."""
     if not pairs:
         return []
-    members = {
-        (pair, split, language): str(corpus_file(Path(ARCHIVE_ROOT), pair, split, language, part))
-        for pair in pairs
-        for split in (("train",) if pair in TRAIN_ONLY and part == SUPERVISED else splits_of(part))
-        for language in pair
-    }
-    files = unpack_members(archive, folder, members)
-    splits = dict.fromkeys((pair, split) for pair, split, _ in members)
+    splits = []
+    members = {}
+    for pair in pairs:
+        is_train_only = pair in TRAIN_ONLY and part == SUPERVISED
+        for split in ("train",) if is_train_only else splits_of(part):
+            splits.append((pair, split))
+            for language in pair:
+                path = corpus_file(Path(ARCHIVE_ROOT), pair, split, language, part)
+                members[pair, split, language] = str(path)
+    paths = extract_members(archive, folder, members)
     return [
-        Source(pair, part, split, {language: [files[pair, split, language]] for language in pair})
+        SplitFiles(pair, part, split, {code: [paths[pair, split, code]] for code in pair})
         for pair, split in splits
     ]

@@ -1,6 +1,7 @@
-"""OPUS-100's published files: addresses, sizes, checksums, and how many training pairs each has.
+"""OPUS-100's published files: addresses, sizes, checksums, and numbers of training pairs.
 
-Sizes, checksums and counts as the dataset_infos.json of Hugging Face's datasets 2.4 has them; none are published for the whole archive.
+Sizes, checksums and counts are those of dataset_infos.json in Hugging Face's datasets 2.4; none
+are published for the archive of all pairs.
 """
 
 from typing import Dict, Tuple
@@ -136,4 +137,5 @@ TRAIN_ONLY: Tuple[Pair, ...] = (
     ("en", "mn"),
     ("en", "yo"),
 )
-ZERO_SHOT_LANGUAGES = ("ar", "de", "fr", "nl", "ru", "zh")  # any two of them are a zero-shot pair
+# Each pair of them is a zero-shot pair.
+ZERO_SHOT_LANGUAGES = ("ar", "de", "fr", "nl", "ru", "zh")

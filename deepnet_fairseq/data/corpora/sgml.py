@@ -1,7 +1,7 @@
-"""Sentences out of the SGML and XML files in which WMT and IWSLT publish test sets.
+"""Sentences of the SGML and XML files in which WMT and IWSLT publish test sets.
 
-A parser of XML would stumble over their bare ampersands. As sacreBLEU does, each line is looked at on its own, and entities such as &amp;
-stay as they are: the sentences are those of `sacrebleu --echo`, byte by byte.
+Their bare ampersands are not XML. As in sacreBLEU, each line is parsed by itself, and entities
+such as &amp; stay as they are: the sentences are exactly those of `sacrebleu --echo`.
 """
 
 import re
@@ -16,8 +16,12 @@ SEGMENT = re.compile(r"<seg.*?>(.*)</seg>")
 
 
 def segments(path: Path) -> Iterator[str]:
-    """The sentences in the order of the file. Raises DataError, naming the line, for one that doesn't end where it begins."""
-    found = False
+    """Yield the sentences in the order of the file.
+
+    Raises:
+        DataError: A sentence does not end on its line, or there is none; names the line.
+    """
+    is_empty = True
     for number, line in enumerate(read_lines(path), start=1):
         if line.startswith("<seg "):
             text, replaced = SEGMENT.subn(r"\1", line)
@@ -25,14 +29,14 @@ def segments(path: Path) -> Iterator[str]:
                 raise DataError(
                     f"{path}, line {number}: <seg> without </seg>; fetch the file again"
                 )
-            found = True
+            is_empty = False
             yield normalize_spaces(text)
-    if not found:
+    if is_empty:
         raise DataError(f"{path}: no line begins with <seg; this is not a test set of WMT or IWSLT")
 
 
-def write_segments(path: Path, plain: Path) -> Path:
-    """Write the sentences into a plain file, one a line; return its path."""
-    with open(plain, "w", encoding="utf-8", newline="\n") as stream:
+def write_segments(path: Path, destination: Path) -> Path:
+    """Write the sentences as plain text, one per line; return its path."""
+    with open(destination, "w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(f"{sentence}\n" for sentence in segments(path))
-    return plain
+    return destination

@@ -1,26 +1,29 @@
-"""TED talks in up to 59 languages (Qi et al. 2018), the TED test set of M2M-100; only tested.
+"""TED talks in up to 59 languages (Qi et al. 2018), the TED test set of M2M-100.
 
-The published text is tokenised with Moses and escaped as XML, so that it is detokenised here, with sacremoses, as M2M-100's authors ask
-for. Pairs have the sentences that both languages have, so that two pairs' scores are not on the same sentences.
+The published text is tokenized with Moses and escaped as XML, and is detokenized here, with
+sacremoses, as M2M-100's authors ask for. A pair has the sentences that both of its languages have,
+so the scores of two pairs are not on the same sentences.
 """
 
 import logging
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Mapping, Sequence
 
-from deepnet_fairseq.data.corpora.build import Source
-from deepnet_fairseq.data.corpora.published_test_set import PublishedTestSet
-from deepnet_fairseq.data.corpora.unpacked import unpack_members
+from deepnet_fairseq.data.archives import extract_members
+from deepnet_fairseq.data.bitext import Files
+from deepnet_fairseq.data.corpora.build import SplitFiles
+from deepnet_fairseq.data.corpora.test_sets import PublishedTestSet
 from deepnet_fairseq.data.download import Downloads, RemoteFile
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import read_lines
-from deepnet_fairseq.languages import Pair
+from deepnet_fairseq.io import read_lines, write_lines
+from deepnet_fairseq.languages import Pair, pair_name
 
 logger = logging.getLogger(__name__)
 
-# Size and checksum as TensorFlow Datasets has them. The address has been seen to answer with a web page: then only a copy helps.
+# Size and checksum are those of TensorFlow Datasets. The address has been seen to answer with a web
+# page; then only a copy of the file helps.
 ARCHIVE = RemoteFile(
     name="ted_talks.tar.gz",
     urls=("http://phontron.com/data/ted_talks.tar.gz",),
@@ -28,15 +31,13 @@ ARCHIVE = RemoteFile(
     checksum="sha256:03457b9ebc6d60839f1a48c5a03c940266aff78b81fcda4c6d9e2a5a7fb670ae",
 )
 MEMBER = "all_talks_test.tsv"
-NULLS = (
-    "__NULL__",
-    "_ _ NULL _ _",
-)  # what stands where a talk has no translation; the second is the first, tokenised
-DETOKENISER = "sacremoses"
+# What a talk without a translation has instead; the second is the first, tokenized.
+NULLS = ("__NULL__", "_ _ NULL _ _")
+DETOKENIZER = "sacremoses"
 
 _COLUMNS = (
-    "ar az be bg bn bs cs da de el en eo es et eu fa fi fr gl he hi hr hu hy id it ja ka kk ko ku lt mk mn mr ms my nb nl pl pt ro ru sk "
-    "sl sq sr sv ta th tr uk ur vi"
+    "ar az be bg bn bs cs da de el en eo es et eu fa fi fr gl he hi hr hu hy id it ja ka kk ko ku "
+    "lt mk mn mr ms my nb nl pl pt ro ru sk sl sq sr sv ta th tr uk ur vi"
 ).split()
 TED_CODES: Dict[str, str] = {
     **{code: code for code in _COLUMNS},
@@ -52,95 +53,85 @@ TED_CODES: Dict[str, str] = {
 
 
 @dataclass
-class TedConfig(PublishedTestSet):
+class TedTestSet(PublishedTestSet):
     """What `ted:` holds."""
 
     NAME: ClassVar[str] = "ted"
     CODES: ClassVar[Mapping[str, str]] = TED_CODES
 
     def fingerprint(self) -> Dict[str, Any]:
-        """The settings, and the version of the detokeniser. Raises DataError when it is missing."""
+        """Return the config, and the version of the detokenizer.
+
+        Raises:
+            DataError: The detokenizer is missing.
+        """
         try:
-            return {**super().fingerprint(), DETOKENISER: version(DETOKENISER)}
+            return {**super().fingerprint(), DETOKENIZER: version(DETOKENIZER)}
         except PackageNotFoundError:
             raise _missing_package() from None
 
-    def sources(self, pairs: Sequence[Pair], downloads: Downloads, folder: Path) -> List[Source]:
-        """Files of the sentences that both languages of a pair have. Raises DataError for a pair without any."""
-        detokenisers = {
-            language: _detokeniser(self.code(language)) for pair in pairs for language in pair
-        }
+    def split_files(
+        self, pairs: Sequence[Pair], downloads: Downloads, folder: Path
+    ) -> List[SplitFiles]:
+        codes = {language: self.code(language) for pair in pairs for language in pair}
+        detokenizers = {language: _detokenizer(code) for language, code in codes.items()}
         archive = downloads.fetch(ARCHIVE)
-        table = unpack_members(archive, folder / self.NAME, {"test": MEMBER})["test"]
-        columns = _read_columns(
-            table,
-            {language: self.code(language) for language in detokenisers},
-            f"{self.NAME}.codes",
-        )
+        table = extract_members(archive, folder / self.NAME, {"test": MEMBER})["test"]
         talks = {}
-        for language, column in columns.items():
-            detokenise = detokenisers[language].detokenize
-            talks[language] = [detokenise(text.split()) if text else "" for text in column]
-            logger.info(
-                "ted: %s detokenised, %d sentences of %d",
-                language,
-                sum(map(bool, column)),
-                len(column),
-            )
-        sources = []
+        for language, column in _read_columns(table, codes, f"{self.NAME}.codes").items():
+            detokenize = detokenizers[language].detokenize
+            talks[language] = [detokenize(text.split()) if text else "" for text in column]
+            count = sum(map(bool, column))
+            logger.info("ted: %s detokenized, %d sentences of %d", language, count, len(column))
+        splits = []
         for pair in pairs:
-            both = [
-                (a, b)
-                for a, b in zip(*(talks[language] for language in pair), strict=True)
-                if a and b
-            ]
-            if not both:
+            sides = zip(talks[pair[0]], talks[pair[1]], strict=True)
+            sentences = [(left, right) for left, right in sides if left and right]
+            if not sentences:
                 raise DataError(
-                    f"{archive.name} has no sentence in both {pair[0]} and {pair[1]}; leave the pair out of {self.NAME}.pairs"
+                    f"{archive.name} has no sentence in both {pair[0]} and {pair[1]}; "
+                    f"leave the pair out of {self.NAME}.pairs"
                 )
-            sources.append(
-                Source(pair, self.part, "test", _write(folder / f"{self.NAME}-pairs", pair, both))
-            )
-        return sources
+            files: Files = {}
+            for side, language in enumerate(pair):
+                path = folder / f"{self.NAME}-pairs" / f"{pair_name(pair)}.{language}"
+                write_lines(path, (sentence[side] for sentence in sentences))
+                files[language] = [path]
+            splits.append(SplitFiles(pair, self.part, "test", files))
+        return splits
 
 
 def _read_columns(path: Path, codes: Mapping[str, str], key: str) -> Dict[str, List[str]]:
-    """Each language's sentences, "" where there is none. Raises DataError for a column that isn't there, and for a broken row."""
+    """Return each language's sentences, "" for each one that it lacks.
+
+    Raises:
+        DataError: A column is missing, or a row is broken.
+    """
     lines = read_lines(path)
     header = next(lines, "").split("\t")
     for language, code in codes.items():
         if code not in header:
             raise DataError(
-                f"{path.name} has no column {code}; give {language!r} one of these in {key}: {' '.join(header[1:])}"
+                f"{path.name} has no column {code}; "
+                f"give {language!r} one of these in {key}: {' '.join(header[1:])}"
             )
-    places = {language: header.index(code) for language, code in codes.items()}
+    indices = {language: header.index(code) for language, code in codes.items()}
     columns: Dict[str, List[str]] = {language: [] for language in codes}
     for number, line in enumerate(lines, start=2):
         cells = line.split("\t")
         if len(cells) != len(header):
             raise DataError(
-                f"{path}, line {number}: {len(cells)} columns where the first line has {len(header)}; fetch the archive again"
+                f"{path}, line {number}: {len(cells)} columns where the first line has "
+                f"{len(header)}; fetch the archive again"
             )
-        for language, place in places.items():
-            text = cells[place]
-            columns[language].append("" if any(null in text for null in NULLS) else text.strip())
+        for language, index in indices.items():
+            text = cells[index]
+            is_null = any(null in text for null in NULLS)
+            columns[language].append("" if is_null else text.strip())
     return columns
 
 
-def _write(folder: Path, pair: Pair, sentences: Sequence[Tuple[str, str]]) -> Dict[str, List[Path]]:
-    """Write a pair's two sides."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for side, language in enumerate(pair):
-        path = folder / f"{pair[0]}-{pair[1]}.{language}"
-        path.write_text(
-            "".join(f"{sentence[side]}\n" for sentence in sentences), encoding="utf-8", newline="\n"
-        )
-        files[language] = [path]
-    return files
-
-
-def _detokeniser(code: str) -> Any:
+def _detokenizer(code: str) -> Any:
     try:
         from sacremoses import MosesDetokenizer
     except ImportError:
@@ -149,6 +140,5 @@ def _detokeniser(code: str) -> Any:
 
 
 def _missing_package() -> DataError:
-    return DataError(
-        f"ted needs the package {DETOKENISER}; install it with: pip install '{DETOKENISER}>=0.1,<0.2'"
-    )
+    install = f"pip install '{DETOKENIZER}>=0.1,<0.2'"
+    return DataError(f"ted needs the package {DETOKENIZER}; install it with: {install}")

@@ -1,16 +1,19 @@
-"""The OPUS-100 layout: names, pairs, reading and atomic writing."""
+"""Parallel text in OPUS-100's layout: names, reading, atomic writing and checks."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
-from deepnet_fairseq.data.bitext import check_pair, write_pair
-from deepnet_fairseq.data.corpus_paths import SUPERVISED, ZERO_SHOT, corpus_file, part_of_test_set
-from deepnet_fairseq.data.normalize import normalize_spaces
+from deepnet_fairseq.data.bitext import (
+    SUPERVISED,
+    ZERO_SHOT,
+    check_pair,
+    corpus_file,
+    part_of_test_set,
+    write_pair,
+)
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import count_lines, read_lines
-from deepnet_fairseq.languages import parse_pair
+from deepnet_fairseq.io import read_lines
 
 
 @pytest.mark.parametrize(
@@ -37,50 +40,6 @@ def test_corpus_file_is_named_as_in_opus100(
 def test_corpus_file_refuses_a_language_outside_the_pair() -> None:
     with pytest.raises(DataError, match="'fr' is not a language of the pair de-en"):
         corpus_file(Path("root"), ("de", "en"), "train", "fr")
-
-
-def test_a_pair_is_alphabetical_whichever_way_it_is_written() -> None:
-    assert parse_pair("en-de") == parse_pair("de-en") == ("de", "en")
-
-
-@pytest.mark.parametrize("name", ["de", "de-de", "-en", "de-en-fr", ""])
-def test_a_malformed_pair_is_named(name: str) -> None:
-    with pytest.raises(DataError, match=f"{name!r} is not a language pair"):
-        parse_pair(name)
-
-
-def test_only_newlines_end_a_line(tmp_path: Path) -> None:
-    text = "one\u2028still one\x85\ntwo\r\n\nfour without newline"
-    plain, packed = tmp_path / "a.txt", tmp_path / "a.txt.gz"
-    plain.write_bytes(text.encode())
-    packed.write_bytes(gzip.compress(text.encode()))
-    expected = ["one\u2028still one\x85", "two", "", "four without newline"]
-    for path in (plain, packed):
-        assert list(read_lines(path)) == expected
-        assert count_lines(path) == len(expected)
-
-
-def test_every_kind_of_white_space_becomes_one_space() -> None:
-    assert normalize_spaces("\u3000a\u00a0\u202fb\tc\u2028d ") == "a b c d"
-
-
-def test_bytes_which_are_not_utf8_are_located(tmp_path: Path) -> None:
-    path = tmp_path / "latin1.txt"
-    path.write_bytes(b"fine\nM\xfcnchen\n")
-    with pytest.raises(DataError, match=r"latin1\.txt, line 2: not UTF-8"):
-        list(read_lines(path))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"plain text\n", gzip.compress(b"cut short\n" * 100)[:-12]],
-    ids=["not gzip", "truncated"],
-)
-def test_a_broken_gzip_file_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "broken.gz"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"broken\.gz: not a whole gzip file"):
-        list(read_lines(path))
 
 
 def test_a_written_pair_reads_back_and_leaves_nothing_beside(tmp_path: Path) -> None:
