@@ -127,14 +127,14 @@ def test_a_server_that_cannot_go_on_is_asked_for_everything_again(
     ("before", "after"),
     [
         (Answer(OTHER, sent=1000), {"etag": '"2"'}),
-        (Answer(OTHER, sent=1000), {"etag": '"2"', "heeds_if_range": False}),
-        (Answer(OTHER, sent=5500), {"etag": '"2"', "heeds_if_range": False}),
+        (Answer(OTHER, sent=1000), {"etag": '"2"', "honors_if_range": False}),
+        (Answer(OTHER, sent=5500), {"etag": '"2"', "honors_if_range": False}),
         (Answer(OTHER, sent=1000), {"etag": '"2"', "silent_parts": True}),
         (Answer(OTHER, sent=1000), {"shift": 7}),
         (Answer(OTHER, sent=1000), {"shift": -7}),
         (
             Answer(OTHER, sent=1000, etag="", modified="Mon"),
-            {"etag": "", "modified": "Tue", "heeds_if_range": False},
+            {"etag": "", "modified": "Tue", "honors_if_range": False},
         ),
     ],
     ids=[

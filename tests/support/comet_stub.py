@@ -1,4 +1,4 @@
-"""A comet-score that follows unbabel-comet 2.2.7's arguments, reading and output to the letter, with word overlap for a model."""
+"""A stub of unbabel-comet 2.2.7's comet-score: same interface, with word overlap as the model."""
 
 import json
 import stat
@@ -21,7 +21,8 @@ parser.add_argument("--model", default="Unbabel/wmt22-comet-da")
 options = parser.parse_args()
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-if not (options.model.endswith(".ckpt") and os.path.exists(options.model)) or os.environ.get("HF_HUB_OFFLINE") != "1":
+is_local = options.model.endswith(".ckpt") and os.path.exists(options.model)
+if not is_local or os.environ.get("HF_HUB_OFFLINE") != "1":
     sys.exit("the model would be downloaded")
 def lines(path):
     with open(path, encoding="utf-8") as stream:
@@ -30,7 +31,8 @@ sources, references, data, means = lines(options.sources), lines(options.referen
 for file in options.translations:
     rows = [dict(zip(("src", "mt", "ref"), row)) for row in zip(sources, lines(file), references)]
     for row in rows:
-        row["COMET"] = len(set(row["mt"].split()) & set(row["ref"].split())) / max(1, len(set(row["ref"].split())))
+        words = set(row["ref"].split())
+        row["COMET"] = len(set(row["mt"].split()) & words) / max(1, len(words))
         if not options.only_system:
             print("{{}}\\tSegment {{}}\\tscore: {{:.4f}}".format(file, 0, row["COMET"]))
     data[file], means[file] = rows, sum(row["COMET"] for row in rows) / len(rows)
@@ -44,13 +46,13 @@ if options.to_json != "":
 
 
 def overlap(hypothesis: str, reference: str) -> float:
-    """The score of a line that the script gives."""
+    """Return the stub's score of a line."""
     words = set(reference.split())
     return len(set(hypothesis.split()) & words) / max(1, len(words))
 
 
 def install_stub(folder: Path) -> Path:
-    """The script as folder/comet-score, beside a python that knows unbabel-comet's version."""
+    """Install the stub as folder/comet-score, beside a python that prints the version 2.2.7."""
     folder.mkdir(exist_ok=True)
     write_program(folder / "python", "#!/bin/sh\necho 2.2.7\n")
     return write_program(
@@ -59,7 +61,7 @@ def install_stub(folder: Path) -> Path:
 
 
 def calls_of(stub: Path) -> List[List[str]]:
-    """The arguments of every call so far."""
+    """Return the arguments of each call so far."""
     calls = stub.with_name("calls")
     return [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
 

@@ -1,4 +1,4 @@
-"""A small corpus of three pairs, and fairseq's tasks on it, for the tests of sampling."""
+"""A toy corpus of three pairs, and fairseq's multilingual tasks on it."""
 
 import json
 import random
@@ -102,15 +102,15 @@ def epochs(
     task: Any, last: int, first: int = 1, **changes: Any
 ) -> List[List[List[Tuple[str, int]]]]:
     """Return the batches of epochs in a row, loading data as fairseq-train does."""
-    found, changes = [], dict(changes)
+    batches, changes = [], dict(changes)
     for epoch in range(first, last + 1):
         if epoch == first or task.has_sharded_data("train"):
             task.load_dataset("train", epoch=epoch, combine=True)
         iterator = batch_iterator(task, epoch, **changes)
         assert len(iterator.first_batch["id"]) > 0  # the trainer asks for it first
         iterator.dataset.set_epoch(epoch)
-        found.append(examples_of(task, iterator.ordered_batches(epoch, False, True)))
-    return found
+        batches.append(examples_of(task, iterator.ordered_batches(epoch, False, True)))
+    return batches
 
 
 def lengths_of(task: Any, batches: List[List[Tuple[str, int]]]) -> List[np.ndarray]:

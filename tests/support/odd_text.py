@@ -1,4 +1,4 @@
-"""Sentences with what trips scorers up, and the files of a test set made of them."""
+"""Sentences that trip scorers up, and a test set of them."""
 
 from pathlib import Path
 from typing import Sequence
@@ -59,7 +59,7 @@ def write_job(
     hypotheses: Sequence[str] = HYPOTHESES,
     references: Sequence[str] = REFERENCES,
 ) -> ScoringJob:
-    """A test set on disk, with made-up sources."""
+    """Write a test set with made-up sources; return its job."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = write(folder / "sources", [f"source {number}" for number in range(len(references))])
     return ScoringJob(

@@ -1,4 +1,4 @@
-"""Small stand-ins for published corpora, in their real layout, on a web server of this machine; and what a corpus was built from them."""
+"""Small stand-ins for published corpora, in their real layout, on a local web server."""
 
 import gzip
 import hashlib
@@ -28,7 +28,7 @@ Sentences = Sequence[Tuple[str, str]]  # in the pair's order
 
 
 class Published:
-    """Files that the server has as if it were their publisher's; `bodies` by the names that they have once fetched."""
+    """Files that the server offers in place of their publisher; `bodies` by local file name."""
 
     def __init__(self, server: WebServer) -> None:
         self.server = server
@@ -36,7 +36,10 @@ class Published:
         self._addresses: Dict[str, str] = {}
 
     def add(self, file: RemoteFile, body: bytes) -> RemoteFile:
-        """The file with another content and address; it has a size and a checksum where the published one has them."""
+        """Return the file with another content and address.
+
+        It has a size and a checksum if the published one has them.
+        """
         address = urlparse(file.urls[0]).path.lstrip("/")
         kind = file.checksum.partition(":")[0]
         checksum = f"{kind}:{hashlib.new(kind, body).hexdigest()}" if kind else ""
@@ -47,7 +50,7 @@ class Published:
         )
 
     def add_news(self, monkeypatch: pytest.MonkeyPatch, name: str, body: bytes) -> None:
-        """The same for the archive of a test set of WMT, where sacreBLEU defines it."""
+        """Do the same for the archive of a WMT test set, in sacreBLEU's definition."""
         dataset = DATASETS[name]
         file_name = f"{name.replace('/', '_')}.{dataset.data[0].rpartition('/')[2]}"
         file = self.add(
@@ -62,7 +65,7 @@ class Published:
         answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
 
     def go_offline(self, folder: Path) -> Path:
-        """Take all files from the server into a folder, as if fetched by other means; return the folder."""
+        """Move all files from the server into a folder, and return the folder."""
         folder.mkdir()
         for name, body in self.bodies.items():
             (folder / name).write_bytes(body)
@@ -70,7 +73,7 @@ class Published:
         return folder
 
     def records(self) -> List[Dict[str, Any]]:
-        """What is known of each file once it is fetched, sorted by name."""
+        """Return the record of each fetched file, sorted by name."""
         return [
             {
                 "name": name,
@@ -87,7 +90,7 @@ def text(lines: Iterable[str]) -> bytes:
 
 
 def sides(stem: str, pair: Pair, sentences: Sentences) -> Dict[str, bytes]:
-    """A pair's two files, named by what comes before the language."""
+    """Return a pair's two files; their names are the stem and the language."""
     return {
         f"{stem}.{language}": text(pair_of[side] for pair_of in sentences)
         for side, language in enumerate(pair)
@@ -95,7 +98,7 @@ def sides(stem: str, pair: Pair, sentences: Sentences) -> Dict[str, bytes]:
 
 
 def tar_gz(members: Mapping[str, bytes], prefix: str = "") -> bytes:
-    """A tar archive in gzip, with folders as members of their own, as GNU tar packs a folder."""
+    """Return a gzipped tar archive that also has folders as members, as GNU tar does."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         folders = {
@@ -117,7 +120,7 @@ def tar_gz(members: Mapping[str, bytes], prefix: str = "") -> bytes:
 def opus100_members(
     texts: Mapping[Tuple[Pair, str], Sentences], part: str = SUPERVISED
 ) -> Dict[str, bytes]:
-    """OPUS-100's files: opus-100-corpus/v1.0/supervised/de-en/opus.de-en-train.de ..."""
+    """Return OPUS-100's files: opus-100-corpus/v1.0/supervised/de-en/opus.de-en-train.de."""
     members: Dict[str, bytes] = {}
     for (pair, split), sentences in texts.items():
         members |= sides(
@@ -129,7 +132,7 @@ def opus100_members(
 
 
 def sgml(kind: str, language: str, lines: Sequence[str]) -> bytes:
-    """A test set as WMT publishes it: two documents, in what looks like SGML. kind is srcset or refset."""
+    """Return a test set as WMT publishes it: two documents in SGML; kind: srcset or refset."""
     half = len(lines) // 2
     content = [f'<{kind} setid="newstest" srclang="any" trglang="{language}">']
     for name, part in (("first", lines[:half]), ("second", lines[half:])):
@@ -140,7 +143,7 @@ def sgml(kind: str, language: str, lines: Sequence[str]) -> bytes:
 
 
 def iwslt_xml(language: str, lines: Sequence[str]) -> bytes:
-    """A test set as IWSLT publishes it."""
+    """Return a test set as IWSLT publishes it."""
     head = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         "<mteval>",
@@ -156,7 +159,7 @@ def iwslt_xml(language: str, lines: Sequence[str]) -> bytes:
 
 
 def iwslt_tags(language: str, talks: Sequence[Tuple[str, str, Sequence[str]]]) -> bytes:
-    """Training text as IWSLT publishes it; a talk is its title, description and sentences."""
+    """Return training text as IWSLT publishes it; talks have title, description, sentences."""
     lines: List[str] = []
     for number, (title, description, sentences) in enumerate(talks, start=1):
         lines += [
@@ -181,7 +184,7 @@ def gz(lines: Iterable[str]) -> bytes:
 
 
 def flores_members(lines: Mapping[str, Sequence[str]], split: str) -> Dict[str, bytes]:
-    """FLORES-200's files by its own codes: flores200_dataset/devtest/deu_Latn.devtest ..."""
+    """Return FLORES-200's files: flores200_dataset/devtest/deu_Latn.devtest."""
     return {
         f"flores200_dataset/{split}/{code}.{split}": text(content)
         for code, content in lines.items()
@@ -189,7 +192,7 @@ def flores_members(lines: Mapping[str, Sequence[str]], split: str) -> Dict[str, 
 
 
 def ted_table(columns: Mapping[str, Sequence[str]]) -> bytes:
-    """The table of TED talks: a row per sentence, a column per language."""
+    """Return the table of TED talks: a row per sentence, a column per language."""
     rows = [["talk_name", *columns]]
     rows += [
         [f"talk_{number}", *cells]
@@ -201,14 +204,14 @@ def ted_table(columns: Mapping[str, Sequence[str]]) -> bytes:
 def make_context(
     folder: Path, source_dir: Optional[Path] = None, jobs: Optional[Jobs] = None, **cleaning: Any
 ) -> BuildContext:
-    """What a builder is given; downloads go into the folder."""
+    """Return what a corpus is built with; downloads go into the folder."""
     return BuildContext(
         Downloads(folder / "downloads", source_dir), CleaningConfig(**cleaning), jobs or Jobs()
     )
 
 
 def read_pair(root: Path, pair: Pair, split: str, part: str = SUPERVISED) -> List[Tuple[str, str]]:
-    """The sentences of a split of a finished corpus."""
+    """Return the sentences of a split of a finished corpus."""
     left, right = (
         list(read_lines(corpus_file(root, pair, split, language, part))) for language in pair
     )
@@ -216,7 +219,7 @@ def read_pair(root: Path, pair: Pair, split: str, part: str = SUPERVISED) -> Lis
 
 
 def corpus_files(root: Path) -> Dict[str, bytes]:
-    """Every file of a finished corpus but for the ledger and hidden ones."""
+    """Return the files of a finished corpus, without its metadata and hidden files."""
     files = (path for path in sorted(root.rglob("*")) if path.is_file() and path.parent != root)
     return {
         str(path.relative_to(root)): path.read_bytes()
@@ -226,7 +229,7 @@ def corpus_files(root: Path) -> Dict[str, bytes]:
 
 
 def counted(read: int, kept: int, **dropped: int) -> Dict[str, Any]:
-    """The counts of a split; reasons with _ for spaces."""
+    """Return the counts of a split; names of filters have _ for spaces."""
     return {
         "read": read,
         "kept": kept,
@@ -235,7 +238,7 @@ def counted(read: int, kept: int, **dropped: int) -> Dict[str, Any]:
 
 
 def counts_of(counts: Mapping[str, Mapping[str, Mapping]], name: str) -> Dict[str, Dict[str, Any]]:
-    """The counts of a pair's splits, without those of normalisation."""
+    """Return the counts of a pair's splits, without those of normalization."""
     return {
         split: {key: found[key] for key in ("read", "kept", "dropped")}
         for split, found in counts[name].items()
@@ -249,7 +252,10 @@ def prepare_all(
     cleaning: str = "{}",
     arguments: Sequence[str] = (),
 ) -> Dict[str, Any]:
-    """Run prepare.sh's command on a config with this corpus, in a folder; return the manifest, which agrees with the other results."""
+    """Run prepare.sh's command on a config with this corpus; return the manifest.
+
+    The manifest is checked against the cleaning report and the binary data.
+    """
     monkeypatch.chdir(folder)
     sections = [
         f"corpus: {corpus}",

@@ -1,4 +1,4 @@
-"""A web server on this machine for tests of downloads: what it has, and how it misbehaves, is a chain of answers per path."""
+"""A local web server for tests of downloads; a chain of answers per path says how it behaves."""
 
 import re
 import threading
@@ -13,17 +13,17 @@ import pytest
 
 @dataclass
 class Answer:
-    """What a path answers once and then, unless there is another answer after it, for ever."""
+    """What a path answers: once if another answer follows, else always."""
 
     body: bytes = b""
     status: int = 200
     etag: str = '"1"'
     modified: str = ""
     headers: Dict[str, str] = field(default_factory=dict)
-    ranges: bool = True  # go on in the middle if asked to
-    heeds_if_range: bool = True  # but not if the file has changed
-    shift: int = 0  # by how many bytes a part begins elsewhere than asked
-    silent_parts: bool = False  # parts come without what tells whether the file has changed
+    ranges: bool = True  # resume in the middle if asked to
+    honors_if_range: bool = True  # send the whole if the file has changed
+    shift: int = 0  # bytes by which a part begins elsewhere than asked
+    silent_parts: bool = False  # parts lack ETag and Last-Modified
     declares_length: bool = True
     sent: Optional[int] = None  # bytes after which the connection ends; None = all
     stalls: bool = False  # wait for the server's `released` before the connection ends
@@ -35,7 +35,7 @@ class Answer:
 
 
 class WebServer(ThreadingHTTPServer):
-    """Serves `answers` by name; `requests` lists the name and the asked-for range, or "", of each request."""
+    """Serves `answers` by name; `requests` lists name and range ("": none) of each request."""
 
     daemon_threads = True
 
@@ -49,7 +49,7 @@ class WebServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/{name}"
 
     def add(self, name: str, *answers: Answer) -> str:
-        """Give the answers, one after another, under a name; return its address."""
+        """Add answers, given one after another, under a name; return its address."""
         for answer, following in pairwise(answers):
             answer.then = following
         self.answers[name] = answers[0]
@@ -90,25 +90,25 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.released.wait(60)
 
     def _start(self, answer: Answer, asked: str) -> Optional[int]:
-        """Where the part begins that is asked for, or None for the whole."""
+        """Return where the requested part begins, or None for the whole."""
         condition = self.headers.get("If-Range")
         if (
             not asked
             or not answer.ranges
-            or (answer.heeds_if_range and condition and condition not in answer.validators)
+            or (answer.honors_if_range and condition and condition not in answer.validators)
         ):
             return None
-        found = re.fullmatch(r"bytes=(\d+)-", asked)
-        assert found, asked
-        return int(found[1]) + answer.shift
+        match = re.fullmatch(r"bytes=(\d+)-", asked)
+        assert match, asked
+        return int(match[1]) + answer.shift
 
     def log_message(self, *arguments: Any) -> None:
-        """Tests look at `requests` instead."""
+        """Log nothing; tests read `requests`."""
 
 
 @contextmanager
 def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
-    """A running server, which no proxy stands before."""
+    """Yield a running server that is reached without a proxy."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with WebServer() as server:
         thread = threading.Thread(
