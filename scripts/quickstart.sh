@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# From nothing to a deep multilingual model that translates: set up, prepare, train and evaluate configs/cldr/cldr_quickstart.yaml.
+# From nothing to a deep multilingual model that translates: set up, prepare, train and evaluate
+# configs/cldr/cldr_quickstart.yaml.
 #
 # usage: scripts/quickstart.sh
 #
-# Takes seven to nine minutes on two CPU cores and needs a package index, a C++ compiler, and no other network. Run again, it goes on
-# from where it stood.
+# Takes seven to nine minutes on two CPU cores. Needs a package index, a C++ compiler, and no other
+# network. After an interruption, run it again: it resumes.
 set -euo pipefail
 
 main() {
@@ -23,7 +24,9 @@ main() {
   step "prepare" scripts/prepare.sh "$config"
   step "train" scripts/train.sh "$config"
   step "evaluate" scripts/evaluate.sh "$config"
-  say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s. Everything lies in runs/cldr_quickstart: corpus/, vocabulary/, data-bin/, checkpoints/, evaluation/."
+  say "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s." \
+    "Results are in runs/cldr_quickstart:" \
+    "corpus/, vocabulary/, data-bin/, checkpoints/, evaluation/."
 }
 
 say() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Run all checks: the tests, ruff over Python, shellcheck over shell. Sets the project up first if need be.
+# Run all checks: the tests, ruff over Python, shellcheck over shell. Sets the project up first if
+# necessary.
 #
 # usage: scripts/test.sh [pytest arguments]
 #

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.commands.main import new_parser, run
 from deepnet_fairseq.errors import UsageError
 from deepnet_fairseq.evaluation.compare.compare import Options, compare
 from deepnet_fairseq.evaluation.compare.result import Comparison
@@ -19,9 +19,9 @@ COMPARISONS = Path("runs/comparisons")
 LONGEST_NAME = 80  # characters, of up to 3 bytes each
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[List[str]] = None, prog: str = "compare.sh") -> int:
     """Compare runs and print a table; return the exit status."""
-    parser = make_parser()
+    parser = make_parser(prog)
     options = parser.parse_args(arguments)
     return run(parser, lambda: compare_runs(options))
 
@@ -38,54 +38,67 @@ def compare_runs(options: argparse.Namespace) -> None:
     print(f"\nwritten: {', '.join(map(str, written))}")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="compare.sh",
-        description="Compare two or more runs with the first.",
-        allow_abbrev=False,
+def make_parser(prog: str = "compare.sh") -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = new_parser(
+        prog,
+        usage="RUN_A RUN_B [RUN ...] [options]",
+        description="""
+            Compare two or more evaluated runs on the same test sets: their differences, whether
+            chance explains them, and how many directions win.
+
+            RUN_A is the baseline. All others are compared with it on the directions that all have.
+            A table goes to stdout; comparison.json, comparison.md, comparison.html and
+            comparison.png go to the output folder.""",
+        example="runs/post_ln runs/deepnet --workers 2",
     )
     parser.add_argument(
         "runs",
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="a run's folder or scores.json, or a folder of hypotheses",
+        help="a config's work_dir that evaluate.sh has scored, its evaluation folder, or a "
+        "scores.json; all but the first may also be a folder with another system's hypotheses: "
+        "plain text, one file per direction, such as de-en.en",
     )
-    parser.add_argument(
+    test = parser.add_argument_group("test of significance")
+    test.add_argument(
         "--test",
         choices=(*TESTS, NONE),
         default=BOOTSTRAP,
-        help="sacrebleu's paired test (default: %(default)s)",
+        help="sacrebleu's paired test of every direction (default: %(default)s)",
     )
-    parser.add_argument(
+    test.add_argument(
         "--samples",
         type=int,
         metavar="N",
-        help="of the test (default: sacrebleu's, 1000 and 10000)",
+        help="samples that the test draws (default: sacrebleu's, 1000 and 10000)",
     )
-    parser.add_argument(
+    test.add_argument(
         "--metrics",
         nargs="+",
         choices=METRICS,
         default=[],
         metavar="METRIC",
-        help="the ones to test; the first decides (default: BLEU)",
+        help="metrics to test, of %(choices)s; the first decides about wins (default: BLEU)",
     )
-    parser.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "--examples",
         type=int,
         default=8,
         metavar="N",
-        help="sentences shown (default: %(default)s)",
+        help="sentences shown, from the directions with the highest and lowest differences "
+        "(default: %(default)s)",
     )
-    parser.add_argument(
+    output.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"
     )
-    parser.add_argument(
+    output.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help=f"where to write (default: {COMPARISONS}/ and the names)",
+        help=f"where to write (default: a folder of {COMPARISONS} named after the runs)",
     )
     return parser
 

@@ -16,7 +16,7 @@ from deepnet_fairseq.checkpoints import (
     load_checkpoint,
     read_averaged_from,
 )
-from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.commands.main import add_config, new_parser, parse_with_flags, run
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe
@@ -56,10 +56,10 @@ FIXED = (
 )
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[List[str]] = None, prog: str = "evaluate.sh") -> int:
     """Evaluate a config's model and print a table; return the exit status."""
-    parser = make_parser()
-    options, caller_flags = parser.parse_known_args(arguments)
+    parser = make_parser(prog)
+    options, caller_flags = parse_with_flags(parser, arguments)
     return run(
         parser,
         lambda: evaluate(options, caller_flags),
@@ -67,42 +67,49 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "evaluate.sh") -> argparse.ArgumentParser:
     """Return the parser of the command's own options."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate.sh",
-        description="Translate and score every test set of a config.",
-        allow_abbrev=False,
+    parser = new_parser(
+        prog,
+        usage="CONFIG [options] [fairseq-generate flags]",
+        description="""
+            Translate every test set of a config with its trained model, score and report.
+
+            Translates every pair in both directions, zero-shot pairs too, from one model load, on a
+            GPU if there is one. Flags after CONFIG that are not listed here go to fairseq's search
+            and override the config's. The fairseq-generate command that gives the same translations
+            of one direction is printed. The table goes to stdout; report.html, scores.md,
+            scores.tsv, scores.json, heat_map.png and hypotheses/ go to the output folder.
+            Directions that the same checkpoint and flags have translated before are not translated
+            again, so an interrupted run resumes if it is run again.""",
+        example="configs/cldr/cldr_quickstart.yaml --beam 1",
     )
-    parser.add_argument(
-        "config",
-        type=Path,
-        metavar="CONFIG",
-        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
-    )
+    add_config(parser)
     parser.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="evaluate this one, instead of the mean of the newest ones",
+        help="evaluate this checkpoint (default: the average of the newest ones, as many as "
+        "evaluation.average_checkpoints says)",
     )
     parser.add_argument(
         "--hypotheses",
         type=Path,
         metavar="FOLDER",
-        help="score another system's: a file such as de-en.en per direction",
+        help="score another system's translations: plain text, one file per direction, such as "
+        "de-en.en; needs --output",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="for results, instead of evaluation/ in the config's work_dir",
+        help="folder for the results (default: evaluation/ in the config's work_dir)",
     )
     parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="processes that translate, one model each; default: one per GPU, else one",
+        help="processes that translate, one model each (default: one per GPU, else one)",
     )
     return parser
 

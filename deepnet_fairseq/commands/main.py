@@ -1,8 +1,10 @@
-"""What all commands share: errors become one line and an exit status."""
+"""What all commands share: their help, and errors that become one line and an exit status."""
 
 import argparse
 import sys
-from typing import Callable
+from pathlib import Path
+from textwrap import dedent, wrap
+from typing import Callable, List, Optional, Tuple
 
 from deepnet_fairseq.errors import UsageError, UserError
 from deepnet_fairseq.logging import log_to_stderr
@@ -42,3 +44,54 @@ def run(
         print(f"{parser.prog}: interrupted; {resume}", file=sys.stderr)
         return 130
     return 0
+
+
+def new_parser(
+    prog: str, usage: str, description: str, example: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    """Return a command's parser, which has no arguments yet.
+
+    Args:
+        prog: Name of the command in its messages.
+        usage: Its arguments in one line.
+        description: What it does: paragraphs, indented as in the code.
+        example: Arguments of a call.
+        epilog: More lines after the example; {prog} stands for the command.
+    """
+    shown = prog if prog.startswith("deepnet-") else f"scripts/{prog}"
+    return argparse.ArgumentParser(
+        prog=prog,
+        usage=f"{shown} {usage}",
+        description=dedent(description).strip(),
+        epilog=f"example: {shown} {example}\n" + dedent(epilog).strip().format(prog=shown),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def parse_with_flags(
+    parser: argparse.ArgumentParser, arguments: Optional[List[str]]
+) -> Tuple[argparse.Namespace, List[str]]:
+    """Return a command's own options, and the flags that are not its own.
+
+    CONFIG comes first, since the value of a flag that is not the command's could be taken for it.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0].startswith("-") and words[0] not in ("-h", "--help"):
+        parser.error("CONFIG must be the first argument")
+    return parser.parse_known_args(words)
+
+
+def fill(text: str) -> str:
+    """Return a paragraph of a parser's help in lines; flags stay whole."""
+    return "\n".join(wrap(text, width=86, break_on_hyphens=False))
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the argument CONFIG."""
+    parser.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG",
+        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
+    )

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
-from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.commands.main import add_config, new_parser, run
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
 from deepnet_fairseq.data.binarize import binarize
@@ -33,9 +33,9 @@ from deepnet_fairseq.parallel import CLUSTERS, Jobs
 logger = logging.getLogger("deepnet_fairseq.commands.prepare")
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[List[str]] = None, prog: str = "prepare.sh") -> int:
     """Prepare a config's data and print a table of lines; return the exit status."""
-    parser = make_parser()
+    parser = make_parser(prog)
     options = parser.parse_args(arguments)
     # As Ctrl-C does, a job that is told to end also ends its own processes.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -63,51 +63,58 @@ def prepare_config(options: argparse.Namespace) -> None:
     print(format_table(lines))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the command's parser."""
-    parser = argparse.ArgumentParser(
-        prog="prepare.sh",
-        description="Make the corpus, vocabulary and binary data of a config.",
-        allow_abbrev=False,
+def make_parser(prog: str = "prepare.sh") -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = new_parser(
+        prog,
+        usage="CONFIG [options]",
+        description="""
+            Make what training needs: a config's corpus, its vocabulary and fairseq's binary data.
+
+            Writes corpus/, vocabulary/, data-bin/, cleaning.tsv (what each filter dropped, by pair)
+            and manifest.json (sources with checksums, filters, counts, versions) into the config's
+            data_dir, which is its work_dir by default, and a table of lines per pair to stdout. A
+            finished stage is skipped. A stage whose config has changed is made anew, unless a
+            training may have used it. A folder appears only when it is complete. An interrupted
+            run, run again, resumes at its language pair, and downloads resume, too.""",
+        example="configs/opus100/opus100_12l.yaml --workers 16",
     )
-    parser.add_argument(
-        "config",
-        type=Path,
-        metavar="CONFIG",
-        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
-    )
-    parser.add_argument(
+    add_config(parser)
+    work = parser.add_argument_group("work")
+    work.add_argument(
         "--workers",
         type=int,
         default=1,
         metavar="N",
         help="processes; with --cluster slurm, jobs at a time, if more than 1 (default: 1)",
     )
-    parser.add_argument(
-        "--download-dir",
-        type=Path,
-        default=Path("downloads"),
-        metavar="DIR",
-        help="where downloads are kept (default: ./downloads)",
-    )
-    parser.add_argument(
-        "--source-dir",
-        type=Path,
-        metavar="DIR",
-        help="published files that were fetched by other means; they stay there",
-    )
-    parser.add_argument(
+    work.add_argument(
         "--cluster",
         choices=CLUSTERS,
         default="",
-        help="spread the pairs over machines with submitit",
+        help="spread the language pairs over a cluster's machines with submitit; local does the "
+        "same on this machine, all pairs at once, to try it out",
     )
-    parser.add_argument(
+    work.add_argument(
         "--cluster-option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="submitit's, such as timeout_min=240 (repeatable)",
+        help="an option of submitit, such as slurm_partition=cpu or timeout_min=240 (repeatable)",
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--download-dir",
+        type=Path,
+        default=Path("downloads"),
+        metavar="DIR",
+        help="where downloads are kept (default: %(default)s)",
+    )
+    files.add_argument(
+        "--source-dir",
+        type=Path,
+        metavar="DIR",
+        help="published files that were fetched by other means; they are checked and stay there",
     )
     return parser
 

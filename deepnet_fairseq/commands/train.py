@@ -12,7 +12,7 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.checkpoints import checkpoint_updates, load_checkpoint
-from deepnet_fairseq.commands.main import run
+from deepnet_fairseq.commands.main import add_config, fill, new_parser, parse_with_flags, run
 from deepnet_fairseq.config.flags import is_given, parse_flags
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
@@ -42,10 +42,10 @@ HALF_PRECISION = (
 )
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Optional[List[str]] = None, prog: str = "train.sh") -> int:
     """Print the command that trains a config, then become it; return the status if it cannot."""
-    parser = make_parser()
-    options, caller_flags = parser.parse_known_args(arguments)
+    parser = make_parser(prog)
+    options, caller_flags = parse_with_flags(parser, arguments)
     return run(parser, lambda: train(options, caller_flags))
 
 
@@ -116,18 +116,53 @@ def plan(
     return [*words, *recipe.training_command(batch=batch), *process_flags(processes), *caller_flags]
 
 
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="train.sh", description="Train the model of a config.", allow_abbrev=False
+def make_parser(prog: str = "train.sh") -> argparse.ArgumentParser:
+    """Return the parser of the command's own options."""
+    parser = new_parser(
+        prog,
+        usage="CONFIG [options] [fairseq-train flags]",
+        description="""
+            Train the model of a config, or resume its training from its last checkpoint.
+
+            Flags after CONFIG that are not listed here go to fairseq-train and override the
+            config's. The whole command is printed before it runs. Checkpoints, train.log and
+            tensorboard/ (to see the loss: tensorboard --logdir runs) go to the config's work_dir.
+            An interrupted training resumes from its last checkpoint; a finished one is left as it
+            is. SIGUSR1, sent to fairseq-train, ends it at its next update with a checkpoint. Half
+            precision is left out on the CPU.""",
+        example="configs/cldr/cldr_quickstart.yaml --seed 2",
+        epilog="""
+            example: two machines with 8 GPUs each that share this folder; on both of them
+              {prog} configs/wmt17/wmt17_en_de_100l_100l.yaml --nodes 2 --master node1:29500
+            example: 20 layers per side that begin as 10
+              {prog} configs/iwslt14/iwslt14_de_en_20l_20l.yaml \\
+                --grow-from runs/iwslt14_de_en_10l_10l/checkpoints/checkpoint_best.pt
+            Slurm starts it on all machines of a job: scripts/slurm/train.sbatch.""",
     )
-    parser.add_argument(
-        "config",
-        type=Path,
-        metavar="CONFIG",
-        help="a YAML file, such as configs/cldr/cldr_quickstart.yaml",
-    )
+    add_config(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the command and stop")
-    parser.add_argument(
+    add_process_options(
+        parser.add_argument_group(
+            "processes",
+            fill(
+                "More than one are started by torchrun. If the config has tokens_per_update, "
+                "--update-freq and, if necessary, a smaller --max-tokens keep the tokens of an "
+                "update the same on any number of GPUs."
+            ),
+        )
+    )
+    growing = parser.add_argument_group(
+        "growing",
+        fill(
+            "A training can begin as a trained model with fewer layers, but of the same sizes, "
+            "vocabulary and residual scheme. Encoder and decoder each have as many layers as that "
+            "model's or a multiple of them. New layers, which compute nothing yet, are placed "
+            "between the old ones. The model at the start is written to grown.pt beside the "
+            "checkpoints, and fairseq-train gets it as --finetune-from-model: learning rate and "
+            "optimizer start anew. A training that has begun resumes from its own last checkpoint."
+        ),
+    )
+    growing.add_argument(
         "--grow-from",
         type=Path,
         action="append",
@@ -135,33 +170,41 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="CKPT",
         help="start as the shallower model of this checkpoint",
     )
-    parser.add_argument(
-        "--gpus", type=int, metavar="N", help="GPUs in all (default: those of this machine)"
+    return parser
+
+
+def add_process_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options that choose machines, GPUs and processes."""
+    group.add_argument(
+        "--gpus",
+        type=int,
+        metavar="N",
+        help="GPUs in all (default: this machine's, or its CPU if it has none)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--gpus-per-node",
         type=int,
         metavar="N",
         help=f"GPUs on each machine (default: its own; with --gpus {GPUS_PER_NODE}, or all)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--nodes", type=int, metavar="N", help="machines (default: as many as --gpus needs)"
     )
-    parser.add_argument(
+    group.add_argument(
         "--master",
         metavar="HOST[:PORT]",
-        help=f"where several machines meet (default port: {PORT})",
+        help=f"where several machines meet, the same on each (default port: {PORT})",
     )
-    parser.add_argument(
+    group.add_argument(
         "--node-rank",
         type=int,
         metavar="R",
-        help="this machine's number, from 0, if the first does not know itself as HOST",
+        help="this machine's number, from 0; needed only if the first machine does not know "
+        "itself as HOST",
     )
-    parser.add_argument(
-        "--processes", type=int, metavar="N", help="train on the CPU, with so many processes in all"
+    group.add_argument(
+        "--processes", type=int, metavar="N", help="train on the CPU with N processes in all"
     )
-    return parser
 
 
 def log(message: Any) -> None:

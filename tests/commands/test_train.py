@@ -1,4 +1,4 @@
-"""commands/train.py: the fairseq-train command that it becomes, and when it refuses to."""
+"""commands/train.py: the fairseq-train command that it becomes, and when it does not start."""
 
 import os
 import shlex
@@ -305,23 +305,24 @@ def test_a_config_that_cannot_be_used_is_one_line_on_stderr(
     assert error.startswith(f"train.sh: {config}: unknown key 'corpse'")
 
 
-def test_the_scripts_header_documents_every_option_as_it_is_parsed() -> None:
-    header = (
-        Path(train.__file__)
-        .parents[2]
-        .joinpath("scripts/train.sh")
-        .read_text()
-        .partition("set -euo")[0]
-    )
-    options = [
-        action
-        for action in train.make_parser()._actions
-        if action.option_strings and action.dest != "help"
-    ]
+def test_the_help_names_every_option_and_its_default() -> None:
+    text = " ".join(train.make_parser().format_help().split())
+    options = [a for a in train.make_parser()._actions if a.option_strings and a.dest != "help"]
     assert len(options) == 8
     for option in options:
-        assert (
-            f"#   {' '.join([option.option_strings[0], *([option.metavar] if option.metavar else [])])}  "
-            in header
-        )
-    assert f"default port: {PORT}" in header and f"with --gpus {GPUS_PER_NODE}, or all)" in header
+        assert " ".join(filter(None, [option.option_strings[0], option.metavar])) in text
+    assert f"default port: {PORT}" in text and f"with --gpus {GPUS_PER_NODE}, or all)" in text
+
+
+@pytest.mark.parametrize("where", ["configs/cldr_quickstart.yaml", "../cldr_quickstart.yaml"])
+def test_the_old_path_of_a_config_is_accepted_with_a_line_that_says_the_new_one(
+    where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    root = Path(train.__file__).parents[2]
+    monkeypatch.chdir(root if where.startswith("configs") else root / "configs/wmt17")
+    assert train.main([where, "--dry-run"]) == 0
+    out, error = capsys.readouterr()
+    new = str(Path(where).parent / "cldr/cldr_quickstart.yaml")
+    assert error.splitlines()[0] == f"{where} has moved to {new}; use the new path"
+    assert train.main([new, "--dry-run"]) == 0
+    assert capsys.readouterr().out == out

@@ -121,4 +121,4 @@ def test_a_wrong_call_shows_the_usage(
         compare.main(arguments)
     assert error.value.code == 2
     shown = capsys.readouterr().err
-    assert shown.startswith("usage: compare.sh") and message in shown
+    assert shown.startswith("usage: scripts/compare.sh") and message in shown

@@ -1,31 +1,42 @@
-"""The shell around deepnet_fairseq.commands (prepare.sh, train.sh, …), tested with a stub that records its call."""
+"""The shell around the commands (prepare.sh, train.sh, …), and the help of the commands.
+
+A stub in place of Python records its call.
+"""
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import List
 
 import pytest
 
+from deepnet_fairseq.commands import compare, evaluate, prepare, train
+
 ROOT = Path(__file__).parents[2]
+MODULES = {
+    **{n: f"deepnet_fairseq.commands.{n}" for n in ("prepare", "train", "evaluate", "compare")},
+    "stability": "experiments.stability",
+}
 USAGES = {
-    "prepare": "usage: scripts/prepare.sh CONFIG [--workers N]",
+    "prepare": "usage: scripts/prepare.sh CONFIG [options]",
     "train": "usage: scripts/train.sh CONFIG [options] [fairseq-train flags]",
     "evaluate": "usage: scripts/evaluate.sh CONFIG [options] [fairseq-generate flags]",
     "compare": "usage: scripts/compare.sh RUN_A RUN_B [RUN ...] [options]",
-    "stability": "usage: scripts/stability.sh [STUDY] [options] [-- fairseq-train flags]",
 }
 CONFIG = "my config.yaml"
 
-of_every_script = pytest.mark.parametrize("name", USAGES)
-of_those_that_need_a_config = pytest.mark.parametrize(
-    "name", [name for name in USAGES if name != "stability"]
-)
+COMMANDS = {"prepare": prepare, "train": train, "evaluate": evaluate, "compare": compare}
+of_every_script = pytest.mark.parametrize("name", MODULES)
+of_every_command = pytest.mark.parametrize("name", COMMANDS)
 
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Path:
-    """A "Python" that writes PYTHONPATH and its arguments into a file beside itself, prints a line, and exits as $STUB_STATUS says."""
+    """A "Python" that records PYTHONPATH and its arguments in a file beside itself.
+
+    It prints a line and exits with $STUB_STATUS.
+    """
     path = tmp_path / "stub python"
     lines = [
         "#!/usr/bin/env bash",
@@ -69,7 +80,7 @@ def test_config_and_flags_reach_the_command_as_they_are(
     assert (tmp_path / "call").read_text().splitlines() == [
         str(ROOT),
         "-m",
-        f"deepnet_fairseq.commands.{name}",
+        MODULES[name],
         CONFIG,
         *flags,
     ]
@@ -86,35 +97,57 @@ def test_the_commands_exit_status_is_the_scripts(
     )
 
 
-@of_every_script
-@pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_help_is_the_header_on_stdout(name: str, tmp_path: Path, flag: str) -> None:
-    result = call(name, [flag], tmp_path)
+@of_every_command
+def test_help_is_the_commands_own_on_stdout(name: str, tmp_path: Path) -> None:
+    result = call(name, ["--help"], tmp_path, COLUMNS="80", PYTHON=sys.executable)
     assert (result.returncode, result.stderr) == (0, "")
-    assert USAGES[name] in result.stdout
-    assert "set -euo" not in result.stdout and "#" not in result.stdout
+    assert result.stdout.startswith(USAGES[name] + "\n")
+    parser = COMMANDS[name].make_parser()
+    for action in parser._actions:
+        assert action.help and (action.metavar or action.dest.replace("_", "-")) in result.stdout
+    assert f"example: scripts/{name}.sh " in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
 
 
-@of_those_that_need_a_config
+@of_every_command
+def test_the_scripts_header_points_to_the_help(name: str) -> None:
+    header = (ROOT / f"scripts/{name}.sh").read_text().partition("set -euo")[0].splitlines()
+    assert len(header) <= 4 and header[-1].endswith("--help lists the options.")
+
+
+@of_every_command
 @pytest.mark.parametrize("arguments", [[], ["--workers", "2"]], ids=["nothing", "no config"])
 def test_a_wrong_call_shows_the_usage_on_stderr(
-    name: str, stub: Path, tmp_path: Path, arguments: List[str]
+    name: str, arguments: List[str], capsys: pytest.CaptureFixture
 ) -> None:
-    result = call(name, arguments, tmp_path, PYTHON=str(stub))
-    assert (result.returncode, result.stdout) == (2, "")
-    assert USAGES[name] in result.stderr
-    assert not (tmp_path / "call").exists()
+    with pytest.raises(SystemExit) as stopped:
+        COMMANDS[name].main(arguments)
+    assert stopped.value.code == 2
+    out, error = capsys.readouterr()
+    assert out == "" and error.startswith(USAGES[name])
 
 
-@of_those_that_need_a_config
+@of_every_command
 def test_a_missing_config_is_named_and_nothing_is_made(
-    name: str, stub: Path, tmp_path: Path
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    before = sorted(tmp_path.iterdir())
-    result = call(name, ["absent.yaml"], tmp_path, PYTHON=str(stub))
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.count("\n") == 1 and "absent.yaml" in result.stderr
-    assert sorted(tmp_path.iterdir()) == before
+    monkeypatch.chdir(tmp_path)
+    arguments = ["absent.yaml", "other.yaml"] if name == "compare" else ["absent.yaml"]
+    assert COMMANDS[name].main(arguments) == 1
+    out, error = capsys.readouterr()
+    assert out == "" and error.count("\n") == 1
+    assert error.startswith(f"{name}.sh: ") and "absent.yaml" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@of_every_command
+def test_a_console_command_has_its_own_name_in_messages(
+    name: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        COMMANDS[name].main([], prog=f"deepnet-{name}")
+    error = capsys.readouterr().err
+    assert error.startswith(f"usage: deepnet-{name} ") and f"\ndeepnet-{name}: error: " in error
 
 
 @of_every_script

@@ -140,6 +140,12 @@ def test_a_training_on_several_machines_is_a_call_on_each_that_names_the_first(
     assert (options.nodes, options.master, flags) == (2, "node7:21234", ["--max-update", "3"])
 
 
+def test_a_job_takes_the_old_path_of_a_config(folder: Path) -> None:
+    job = submit(folder, "train", OLD_CONFIG)
+    assert (finish(job), job.returncode) == ("", 0)
+    assert calls(folder) == [["srun", "--kill-on-bad-exit=1", "scripts/train.sh", OLD_CONFIG]]
+
+
 @pytest.mark.parametrize("ignored", ["0", "2"], ids=["listening", "not listening yet"])
 def test_a_job_that_is_told_to_stop_goes_back_into_the_queue_once_its_training_has_stopped(
     folder: Path, ignored: str
@@ -210,6 +216,7 @@ FAILURES: List[Any] = [
         "usage: sbatch [sbatch options] scripts/slurm/NAME.sbatch CONFIG",
     ),
 ]
+OLD_CONFIG = "configs/cldr_quickstart.yaml"  # before configs had a folder per corpus
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
