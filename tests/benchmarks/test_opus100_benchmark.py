@@ -13,7 +13,7 @@ def test_all_pairs_are_fetched_cleaned_and_made_binary(capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
     read = sum(max(MIN_LINES, int(count * 0.0001)) for count in TRAINING_PAIRS.values())
     assert lines[0].startswith(f"training pairs read: {read:,}, ")
-    # Ten pairs of the 94 that are tested are held out, and the first of all 99 comes twice.
+    # Each of 94 corpora loses ten pairs of its test set, and each of all 99 one duplicate.
     assert lines[0].endswith(f"kept: {read - 94 * 11 - 5:,}")
     assert [line.partition(":")[0] for line in lines[1:4]] == ["corpus", "vocabulary", "data-bin"]
     assert opus100.ARCHIVES == before

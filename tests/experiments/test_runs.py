@@ -204,7 +204,7 @@ run_all(load_recipe(Path(sys.argv[1])), runs, Path(sys.argv[2]), 2)
 
 def children_in(folder: Path) -> List[int]:
     """Return the processes whose command line names a folder of runs."""
-    found = []
+    numbers = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
@@ -213,8 +213,8 @@ def children_in(folder: Path) -> List[int]:
             except OSError:
                 continue
             if alive and any(word.startswith(f"{folder}/") for word in words):
-                found.append(int(entry.name))
-    return found
+                numbers.append(int(entry.name))
+    return numbers
 
 
 def wait_until(condition: Any) -> None:

@@ -89,11 +89,11 @@ def check_figure(path: Path) -> None:
 
 def validation(folder: Path) -> Dict[int, float]:
     """Return validation NLL by update from a run's log."""
-    found = re.findall(
+    actual = re.findall(
         r"valid on 'valid' subset .* nll_loss (\S+) .* num_updates (\d+)",
         (folder / "train.log").read_text(),
     )
-    return {int(update): float(nll) for nll, update in found}
+    return {int(update): float(nll) for nll, update in actual}
 
 
 def check_output(capsys: pytest.CaptureFixture, folder: Path, name: str) -> str:
@@ -131,15 +131,15 @@ def test_updates(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
         for depth in (1, 2)
         for seed in (1, 2)
     ]
-    held = {case: measured(folder / "{}_{}l_seed{}".format(*case)) for case in cases}
+    rows_of = {case: measured(folder / "{}_{}l_seed{}".format(*case)) for case in cases}
     assert sorted(here) == sorted("{}_{}l_seed{}".format(*case) for case in cases)
     expected = {
         (*c, u, name): v
         for c in cases
-        for (u, stack, _, name), v in held[c].items()
+        for (u, stack, _, name), v in rows_of[c].items()
         if stack == "model"
     }
-    found = {
+    actual = {
         (
             r["scheme"],
             int(r["layers_per_side"]),
@@ -149,7 +149,7 @@ def test_updates(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
         ): float(r["value"])
         for r in rows(folder / "model_updates.csv")
     }
-    assert found == expected and len(found) == 8 * (4 + 5 + 5)
+    assert actual == expected and len(actual) == 8 * (4 + 5 + 5)
     layers = [
         row
         for row in rows(folder / "layers.csv")
@@ -160,12 +160,12 @@ def test_updates(toy_config: Path, here: List[str], capsys: pytest.CaptureFixtur
         for r in layers
     }
     assert kept == {
-        key: value for key, value in held["post-ln", 2, 1].items() if key[1] != "model"
+        key: value for key, value in rows_of["post-ln", 2, 1].items() if key[1] != "model"
     } and len(kept) == 4 * (1 + 2 * 5)
 
     def mean(scheme: str, depth: int, update: int) -> str:
         key = (update, "model", 0, "model_update")
-        return f"{fmean(held[scheme, depth, seed][key] for seed in (1, 2)):.2g}"
+        return f"{fmean(rows_of[scheme, depth, seed][key] for seed in (1, 2)):.2g}"
 
     by_update, by_depth = tables(text)[:2]
     for update, row in zip((1, 2), by_update[1:], strict=True):
@@ -390,14 +390,14 @@ def test_small_batches(
     options = dataclasses.replace(small_batches.DEFAULTS, seeds=(1,))
     plan = Plan(load_recipe(toy_config), options, folder)
     variants = list(small_batches.variants(plan))
-    found = {row["variant"]: row for row in rows(folder / "small_batches.csv")}
+    actual = {row["variant"]: row for row in rows(folder / "small_batches.csv")}
     [table] = tables(text)
-    assert list(found) == variants and len(table) == 1 + len(variants)
-    held = {variant: measured(folder / f"{variant}_deepnorm_1l_seed1") for variant in variants}
+    assert list(actual) == variants and len(table) == 1 + len(variants)
+    rows_of = {variant: measured(folder / f"{variant}_deepnorm_1l_seed1") for variant in variants}
     for variant, cells in zip(variants, table[1:], strict=True):
-        log, row = validation(folder / f"{variant}_deepnorm_1l_seed1"), found[variant]
+        log, row = validation(folder / f"{variant}_deepnorm_1l_seed1"), actual[variant]
         gap, spread = (
-            held[variant][3, "model", 0, name]
+            rows_of[variant][3, "model", 0, name]
             for name in ("shuffled_source_nll_gap", "token_variance_ratio")
         )
         assert (
@@ -418,7 +418,7 @@ def test_small_batches(
     assert sorted(curves) == sorted(
         (v, update, name, value)
         for v in variants
-        for (update, _, _, name), value in held[v].items()
+        for (update, _, _, name), value in rows_of[v].items()
     )
     check_figure(folder / "small_batches.png")
     # Each trains with other flags than the rest.

@@ -20,7 +20,7 @@ from deepnet_fairseq.data.corpora.build import BuildContext
 from deepnet_fairseq.data.download import Downloads, RemoteFile
 from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.io import read_lines
-from deepnet_fairseq.languages import Pair, pair_name
+from deepnet_fairseq.languages import Pair, pair_name, parse_direction
 from deepnet_fairseq.parallel import Jobs
 from support.web_server import Answer, WebServer
 
@@ -240,8 +240,8 @@ def counted(read: int, kept: int, **dropped: int) -> Dict[str, Any]:
 def counts_of(counts: Mapping[str, Mapping[str, Mapping]], name: str) -> Dict[str, Dict[str, Any]]:
     """Return the counts of a pair's splits, without those of normalization."""
     return {
-        split: {key: found[key] for key in ("read", "kept", "dropped")}
-        for split, found in counts[name].items()
+        split: {key: entry[key] for key in ("read", "kept", "dropped")}
+        for split, entry in counts[name].items()
     }
 
 
@@ -278,8 +278,8 @@ def prepare_all(
     }
     assert rows.keys() == {(name, split) for name, splits in counts.items() for split in splits}
     for (name, split), row in rows.items():
-        found = counts[name][split]
-        assert {"read": found["read"], "kept": found["kept"], **found["dropped"]} == {
+        entry = counts[name][split]
+        assert {"read": entry["read"], "kept": entry["kept"], **entry["dropped"]} == {
             key: value for key, value in row.items() if value or key in ("read", "kept")
         }
         part, _, pair = name.rpartition("/")
@@ -288,11 +288,11 @@ def prepare_all(
             if part.startswith("test-sets/")
             else {"dev": "valid"}.get(split, split)
         )
-        for language in pair.split("-"):
+        for language in parse_direction(pair):
             assert (
                 len(
                     MMapIndexedDataset.Index(str(work / f"data-bin/{subset}.{pair}.{language}.idx"))
                 )
-                == found["kept"]
+                == entry["kept"]
             )
     return manifest

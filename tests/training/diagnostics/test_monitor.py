@@ -79,12 +79,12 @@ def test_under_plain_sgd_each_layer_moves_by_its_gradient_times_the_learning_rat
     toy: Recipe, tmp_path: Path, update_freq: int
 ) -> None:
     train_here(toy, tmp_path, *MEASURING, **SGD, **{"update-freq": update_freq})
-    found = measured(tmp_path)
+    values = measured(tmp_path)
     assert checkpoint_updates(tmp_path, "model_step") == [1, 2, 3]  # once per update
     for update in (1, 2, 3):
         for layer in LAYERS:
             gradient, moved = (
-                found[(update, *layer, quantity)] for quantity in ("gradient_norm", "update_norm")
+                values[(update, *layer, quantity)] for quantity in ("gradient_norm", "update_norm")
             )
             assert gradient > 0
             assert moved == pytest.approx(1.5 * gradient, rel=FLOAT32)
@@ -136,8 +136,8 @@ def features(model: Any, sample: Dict[str, Any]) -> Tensor:
     inputs = sample["net_input"]
     with torch.no_grad():
         encoded = model.eval().encoder(inputs["src_tokens"], inputs["src_lengths"])
-        found, _ = model.decoder.extract_features(inputs["prev_output_tokens"], encoded)
-    return found[sample["target"].ne(1)]
+        values, _ = model.decoder.extract_features(inputs["prev_output_tokens"], encoded)
+    return values[sample["target"].ne(1)]
 
 
 def norm(tensors: List[Tensor]) -> float:
@@ -150,7 +150,7 @@ def test_measurements_are_those_of_the_checkpoints(
     train_here(
         toy, tmp_path, *MEASURING, "--save-interval-updates", 1, **{"keep-interval-updates": None}
     )
-    found, [probe] = measured(tmp_path), recorded
+    values, [probe] = measured(tmp_path), recorded
     paths = {update: tmp_path / f"checkpoint_1_{update}.pt" for update in (1, 2, 3)}
     models = {
         update: checkpoint_utils.load_model_ensemble([str(path)])[0][0]
@@ -160,15 +160,17 @@ def test_measurements_are_those_of_the_checkpoints(
         0: features(probe.first, probe.sample),
         **{u: features(model, probe.sample) for u, model in models.items()},
     }
-    held = {0: probe.first.state_dict(), **{u: weights(path) for u, path in paths.items()}}
+    states = {0: probe.first.state_dict(), **{u: weights(path) for u, path in paths.items()}}
     for update in (1, 2, 3):
         step, whole = (
             (outputs[update] - outputs[old]).norm() / outputs[old].norm() for old in (update - 1, 0)
         )
         # At update 1, whose learning rate is 1e-7, it is rounding that is left.
         tolerance = dict(rel=1e-3) if update > 1 else dict(abs=1e-6)
-        assert found[update, "model", 0, "model_step"] == pytest.approx(step.item(), **tolerance)
-        assert found[update, "model", 0, "model_update"] == pytest.approx(whole.item(), **tolerance)
+        assert values[update, "model", 0, "model_step"] == pytest.approx(step.item(), **tolerance)
+        assert values[update, "model", 0, "model_update"] == pytest.approx(
+            whole.item(), **tolerance
+        )
         for stack, layer in LAYERS:
             names = [
                 name
@@ -176,16 +178,18 @@ def test_measurements_are_those_of_the_checkpoints(
                 if name.startswith(f"{stack}.stack.layers.{layer - 1}.")
             ]
             assert len(names) == {"encoder": 12, "decoder": 20}[stack]
-            moved = norm([held[update][name] - held[update - 1][name] for name in names])
-            assert found[update, stack, layer, "update_norm"] == pytest.approx(
+            moved = norm([states[update][name] - states[update - 1][name] for name in names])
+            assert values[update, stack, layer, "update_norm"] == pytest.approx(
                 moved, rel=SIX_DIGITS
             )
-            size = norm([held[update][name] for name in names])
-            assert found[update, stack, layer, "weight_norm"] == pytest.approx(size, rel=SIX_DIGITS)
-        last = found[update, "decoder", 3, "output_variance"]
+            size = norm([states[update][name] for name in names])
+            assert values[update, stack, layer, "weight_norm"] == pytest.approx(
+                size, rel=SIX_DIGITS
+            )
+        last = values[update, "decoder", 3, "output_variance"]
         assert last == pytest.approx(outputs[update].var().item(), rel=SIX_DIGITS)
-        change = found[update, "decoder", 3, "output_change"]
-        assert change == found[update, "model", 0, "model_update"]
+        change = values[update, "decoder", 3, "output_change"]
+        assert change == values[update, "model", 0, "model_update"]
 
 
 @pytest.mark.parametrize("scheme", ["deepnorm", "admin", "branchnorm"])
@@ -195,22 +199,22 @@ def test_at_the_first_update_step_and_update_are_one(
     train_here(
         toy, tmp_path, "--stability-interval", 2, "--residual-scheme", scheme, warmup_init_lr=1e-3
     )
-    found = measured(tmp_path)
+    values = measured(tmp_path)
     assert checkpoint_updates(tmp_path, "model_update") == [0, 1, 2]
-    assert found[0, "model", 0, "model_update"] == 0
-    assert found[1, "model", 0, "model_update"] == found[1, "model", 0, "model_step"] > 0
-    assert (0, "model", 0, "model_step") not in found
+    assert values[0, "model", 0, "model_update"] == 0
+    assert values[1, "model", 0, "model_update"] == values[1, "model", 0, "model_step"] > 0
+    assert (0, "model", 0, "model_step") not in values
     assert {m.stack for m in read(tmp_path / FILE_NAME)} == {"model"}  # no layers unless asked for
 
 
 def scalars(folder: Path) -> Dict[str, Dict[int, float]]:
     """All scalars in TensorBoard's event files below a folder, by name and update."""
-    found: Dict[str, Dict[int, float]] = {}
+    values: Dict[str, Dict[int, float]] = {}
     for path in folder.rglob("events.out.*"):
         for event in records(path.read_bytes()):
             for value in event.summary.value:
-                found.setdefault(value.tag, {})[event.step] = value.simple_value
-    return found
+                values.setdefault(value.tag, {})[event.step] = value.simple_value
+    return values
 
 
 def records(data: bytes) -> Iterator[Event]:
@@ -236,15 +240,15 @@ def test_the_log_and_tensorboard_show_what_the_file_has(
     lines = train_here(
         toy, tmp_path, *MEASURING, "--tensorboard-logdir", tmp_path / "board", warmup_init_lr=1e-3
     )
-    found, [shown] = measured(tmp_path), [line for line in lines if "num_updates=2," in line]
+    values, [shown] = measured(tmp_path), [line for line in lines if "num_updates=2," in line]
     for quantity in ("model_update", "model_step", "shuffled_source_nll_gap", "probe_nll"):
-        assert f" {quantity}={round(found[2, 'model', 0, quantity], 5):g}," in shown
+        assert f" {quantity}={round(values[2, 'model', 0, quantity], 5):g}," in shown
     for writer in writers:  # as at the end of the process
         writer.close()
     board = scalars(tmp_path / "board/train_inner")
     for quantity in ("model_update", "model_step", "shuffled_source_nll_gap", "probe_nll"):
         assert board[quantity] == pytest.approx(
-            {u: found[u, "model", 0, quantity] for u in (1, 2, 3)}, abs=1e-5
+            {u: values[u, "model", 0, quantity] for u in (1, 2, 3)}, abs=1e-5
         )
 
 
@@ -258,9 +262,9 @@ def test_a_training_that_goes_on_adds_to_the_file_and_says_from_where_it_counts(
     assert text.startswith(first) and text.count("update,stack") == 1
     assert "stability: model_update counts from update 2, where this run started" in lines
     assert sorted({m.update for m in read(tmp_path / FILE_NAME)}) == [0, 1, 2, 3, 4]
-    found = measured(tmp_path)
-    assert found[3, "model", 0, "model_update"] == found[3, "model", 0, "model_step"]
-    assert found[4, "model", 0, "model_update"] > found[4, "model", 0, "model_step"] * 1.2
+    values = measured(tmp_path)
+    assert values[3, "model", 0, "model_update"] == values[3, "model", 0, "model_step"]
+    assert values[4, "model", 0, "model_update"] > values[4, "model", 0, "model_step"] * 1.2
 
 
 REFUSED = [
@@ -305,7 +309,7 @@ def test_the_guard_alone_measures_every_hundred_updates(tmp_path: Path) -> None:
 def test_half_precision_measures_what_full_precision_does(
     toy: Recipe, tmp_path: Path, precision: List[str]
 ) -> None:
-    found = []
+    values = []
     for name, flags in (("full", []), ("half", precision)):
         train_here(
             toy,
@@ -317,8 +321,8 @@ def test_half_precision_measures_what_full_precision_does(
             warmup_init_lr=5e-3,
             max_update=1,
         )
-        found.append(measured(tmp_path / name))
-    full, half = found
+        values.append(measured(tmp_path / name))
+    full, half = values
     assert half[1, "model", 0, "probe_nll"] == pytest.approx(
         full[1, "model", 0, "probe_nll"], rel=0.02
     )
@@ -394,7 +398,7 @@ def test_an_absurd_learning_rate_ends_the_training_with_one_message_and_old_chec
     assert "Traceback" not in done.stderr + done.stdout
     assert hashes(tmp_path) == before
     assert checkpoint_updates(tmp_path, "model_step")[-1] == EPOCH + 1  # what was measured is kept
-    found, board = measured(tmp_path), scalars(tmp_path / "board/stability")
+    values, board = measured(tmp_path), scalars(tmp_path / "board/stability")
     for stack, layer in LAYERS:
         for quantity in (
             "gradient_norm",
@@ -404,7 +408,7 @@ def test_an_absurd_learning_rate_ends_the_training_with_one_message_and_old_chec
             "output_change",
         ):
             value = board[f"{quantity}/{stack}_{layer:03}"][EPOCH + 1]
-            assert value == pytest.approx(found[EPOCH + 1, stack, layer, quantity], rel=SIX_DIGITS)
+            assert value == pytest.approx(values[EPOCH + 1, stack, layer, quantity], rel=SIX_DIGITS)
 
 
 def test_the_guard_stops_before_the_first_checkpoint_too(
@@ -416,7 +420,7 @@ def test_the_guard_stops_before_the_first_checkpoint_too(
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-def test_a_sound_training_is_left_alone(toy: Recipe, tmp_path: Path) -> None:
+def test_a_healthy_training_is_not_stopped(toy: Recipe, tmp_path: Path) -> None:
     train_here(toy, tmp_path, "--stability-guard", "--stability-interval", 1)
     assert checkpoint_updates(tmp_path, "model_step") == [1, 2, 3]
 
