@@ -132,8 +132,12 @@ class DeepNetConfig(FairseqDataclass):
     layernorm_embedding: bool = field(
         default=False, metadata={"help": "LayerNorm after the embeddings"}
     )
-    max_source_positions: int = field(default=1024, metadata={"help": "longest source, in tokens"})
-    max_target_positions: int = field(default=1024, metadata={"help": "longest target, in tokens"})
+    max_source_positions: int = field(
+        default=1024, metadata={"help": "maximum source length in tokens"}
+    )
+    max_target_positions: int = field(
+        default=1024, metadata={"help": "maximum target length in tokens"}
+    )
     checkpoint_activations: bool = field(
         default=False,
         metadata={
@@ -157,7 +161,7 @@ class DeepNetConfig(FairseqDataclass):
 
     @property
     def decoder(self) -> StackConfig:
-        """The decoder's sizes; `complete` sets those that the encoder's stand in for."""
+        """The decoder's sizes; call `complete` first, which sets those that are None."""
         return StackConfig(
             embed_dim=self.decoder_embed_dim,
             ffn_embed_dim=self.decoder_ffn_embed_dim,

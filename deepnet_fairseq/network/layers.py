@@ -163,7 +163,7 @@ class LayerStack(nn.Module):
     ) -> None:
         super().__init__()
         if layerdrop > 0:
-            # draws anew on each iteration
+            # draws on each iteration
             self.layers: nn.ModuleList = LayerDropModuleList(layerdrop, layers)
         else:
             self.layers = nn.ModuleList(layers)

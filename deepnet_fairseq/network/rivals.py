@@ -66,13 +66,12 @@ class ReZero(Residual):
 
 
 class BranchNorm(PostNorm):
-    """LN(x + a · f(x)); formula NOT verified against the paper, measured only at T = 400 of 500.
+    """LN(x + a · f(x)): formula not verified against its paper, measured at T = 400 of 500 updates.
 
-    Both letters: a grows from 0 to 1 over the first T updates (BranchNorm, Liu et al. 2023, arXiv
-    2305.02790). The formula, a = min(1, t/T), and the default T = 4000 come from secondary sources.
-    These say only that the branch is rescaled in the course of the training, that Post-LN is what
-    remains, and that T is called the maximum norm step. This project measured it with T = 400 in
-    trainings of 500 updates. Here t is 1 in the first update, so that f learns from the start.
+    BranchNorm (Liu et al. 2023, arXiv 2305.02790): a grows from 0 to 1 over the first T updates.
+    Neither a = min(1, t/T) nor T = 4000 was checked with the paper. Secondary sources say only that
+    the branch is rescaled in the course of training, that the model ends as Post-LN, and that T is
+    called the maximum norm step. Here t is 1 in the first update, so that f learns from the start.
     Weights are drawn with gain 1; the paper's initialization is not known here.
     """
 
@@ -102,7 +101,7 @@ class BranchNorm(PostNorm):
         if config.branchnorm_updates != 1:
             raise UserError(
                 f"--branchnorm-updates is {config.branchnorm_updates}, and must be 1 in a model "
-                "that has grown: the weight of its branches would begin anew"
+                "that has grown: the schedule of its branches would restart"
             )
 
     def grow_(self, trained: "BranchNorm", projection: nn.Linear) -> None:

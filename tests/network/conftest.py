@@ -12,13 +12,19 @@ from deepnet_fairseq.network.model import DeepNetTransformer
 
 @pytest.fixture
 def build() -> Callable[..., DeepNetTransformer]:
-    """build(**options) -> a 3-2 model with different widths on each side, options as on the command line."""
+    """Return a function that builds a 3-2 model with different widths on each side.
+
+    Its arguments are options of DeepNetConfig.
+    """
     return make_model
 
 
 @pytest.fixture
 def batch() -> Callable[..., Dict[str, Tensor]]:
-    """batch(left_source, left_target) -> net_input of three sentence pairs of different lengths, padded on the side asked for."""
+    """Return a function that makes net_input of three sentence pairs.
+
+    Their lengths differ; left_source and left_target say whether padding is on the left.
+    """
     d = make_dictionary()
     generator = torch.Generator().manual_seed(3)
     lengths = ((9, 5), (4, 7), (6, 2))

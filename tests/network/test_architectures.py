@@ -1,4 +1,4 @@
-"""Named architectures through fairseq's own parser, and their sizes against the table of docs: paper Sections 5 and 6."""
+"""Named architectures through fairseq's own parser, their sizes against the paper's."""
 
 from argparse import Namespace
 from typing import Any, List
@@ -12,7 +12,8 @@ from torch import nn
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.model import DeepNetTransformer
 
-# Parameters without embeddings, counted from the layer's formula; the paper reports 863M, 3.8B and 3.2B with embeddings.
+# Parameters without embeddings, counted from the layer's formula; the paper reports 863M, 3.8B and
+# 3.2B with embeddings.
 BODY_PARAMETERS = {
     "deepnet_transformer": 44_138_496,
     "deepnet_transformer_wmt17_18l_18l": 132_415_488,
@@ -54,9 +55,8 @@ def body_parameters(model: nn.Module) -> int:
 def test_body_parameters_equal_the_table_exactly(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        torch.Tensor, "normal_", lambda self, *_, **__: self
-    )  # no storage on the meta device anyway
+    # the meta device has no storage to draw into
+    monkeypatch.setattr(torch.Tensor, "normal_", lambda self, *_, **__: self)
     with torch.device("meta"):
         model = DeepNetTransformer.build_model(
             parse("--arch", name, "--no-token-positional-embeddings"), make_task()

@@ -1,4 +1,4 @@
-"""The architecture under fairseq's own commands: trained, resumed, decoded, in every precision, with beam search against brute force."""
+"""The architecture under fairseq's own commands: training, resuming, decoding, precisions."""
 
 import itertools
 import math
@@ -17,7 +17,10 @@ import deepnet_fairseq
 
 USER_DIR = str(Path(deepnet_fairseq.__file__).parent)
 WORDS = ["a", "b", "c", "d"]
-TINY = "--encoder-layers 2 --decoder-layers 3 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2".split()
+TINY = (
+    "--encoder-layers 2 --decoder-layers 3 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
+    "--encoder-attention-heads 2"
+).split()
 
 
 def run(command: Any, *words: Any) -> None:
@@ -98,7 +101,7 @@ def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hypotheses(
     data: Path, checkpoint: Union[Path, str], out: Path, *flags: str
 ) -> Dict[int, List[Tuple[str, float]]]:
-    """Return, by sentence, what fairseq-generate finds: (text, score), best first."""
+    """Return the (text, score) that fairseq-generate prints for each sentence, best first."""
     run(
         generate,
         data,
@@ -113,11 +116,11 @@ def hypotheses(
         out,
         *flags,
     )
-    found: Dict[int, List[Tuple[str, float]]] = {}
+    results: Dict[int, List[Tuple[str, float]]] = {}
     for line in (out / "generate-test.txt").read_text().splitlines():
         if match := re.match(r"H-(\d+)\t([^\t]+)\t(.*)", line):
-            found.setdefault(int(match[1]), []).append((match[3], float(match[2])))
-    return found
+            results.setdefault(int(match[1]), []).append((match[3], float(match[2])))
+    return results
 
 
 def test_generation_is_the_same_alone_and_in_large_batches(
@@ -130,21 +133,24 @@ def test_generation_is_the_same_alone_and_in_large_batches(
         data, checkpoint, tmp_path / "2", "--batch-size", "12", "--beam", "3", "--nbest", "3"
     )
     assert len(alone) == 12
-    for sentence, found in alone.items():
-        assert [text for text, _ in found] == [text for text, _ in together[sentence]]
-        assert [score for _, score in found] == pytest.approx(
+    for sentence, results in alone.items():
+        assert [text for text, _ in results] == [text for text, _ in together[sentence]]
+        assert [score for _, score in results] == pytest.approx(
             [score for _, score in together[sentence]], abs=2e-4
         )
 
 
 def exhaustive_best(
-    model: Any, source: torch.Tensor, target_dictionary: Any, longest: int
+    model: Any, source: torch.Tensor, target_dictionary: Any, max_words: int
 ) -> Tuple[str, float]:
-    """Return the sentence of at most `longest` words with the highest mean log-probability, and that mean, by trying all of them."""
+    """Return the sentence with the highest mean log-probability, and that mean.
+
+    All sentences of at most max_words words are tried.
+    """
     eos, pad = target_dictionary.eos(), target_dictionary.pad()
     letters = [i for i in range(len(target_dictionary)) if i not in (eos, pad)]
     best = ("", float("-inf"))
-    for n in range(1, longest + 1):  # fairseq never returns an empty sentence
+    for n in range(1, max_words + 1):  # fairseq never returns an empty sentence
         words = torch.tensor(list(itertools.product(letters, repeat=n)), dtype=torch.long).view(
             -1, n
         )
@@ -167,8 +173,8 @@ def test_beam_search_finds_what_an_exhaustive_search_finds(
         [str(checkpoint)], arg_overrides={"data": str(data)}
     )
     model.eval()
-    width, longest = len(task.target_dictionary) - 1, 3  # the widest beam that fairseq allows
-    found = hypotheses(
+    width, max_words = len(task.target_dictionary) - 1, 3  # the widest beam that fairseq allows
+    results = hypotheses(
         data,
         checkpoint,
         tmp_path,
@@ -177,18 +183,17 @@ def test_beam_search_finds_what_an_exhaustive_search_finds(
         "--max-len-a",
         "0",
         "--max-len-b",
-        str(longest),
+        str(max_words),
     )
     task.load_dataset("test")
-    assert len(found) == 12
-    for sentence, [(text, score)] in found.items():
+    assert len(results) == 12
+    for sentence, [(text, score)] in results.items():
         best_text, best_score = exhaustive_best(
-            model, task.dataset("test")[sentence]["source"], task.target_dictionary, longest
+            model, task.dataset("test")[sentence]["source"], task.target_dictionary, max_words
         )
         assert text == best_text
-        assert score * torch.log(torch.tensor(2.0)).item() == pytest.approx(
-            best_score, abs=2e-4
-        )  # fairseq prints base 2
+        # fairseq prints base 2
+        assert score * math.log(2) == pytest.approx(best_score, abs=2e-4)
 
 
 def test_training_resumes_from_the_last_checkpoint_to_the_same_weights(
@@ -202,9 +207,8 @@ def test_training_resumes_from_the_last_checkpoint_to_the_same_weights(
     )
     assert resumed["optimizer_history"][-1]["num_updates"] == 12
     for name, weight in through["model"].items():
-        if (
-            weight.is_floating_point() and "_float_tensor" not in name
-        ):  # an uninitialised buffer of fairseq's positions
+        # _float_tensor: an uninitialized buffer of fairseq's positions
+        if weight.is_floating_point() and "_float_tensor" not in name:
             torch.testing.assert_close(resumed["model"][name], weight, atol=1e-6, rtol=0, msg=name)
 
 
@@ -216,9 +220,8 @@ def test_lower_precision_trains(data: Path, tmp_path: Path, precision: str) -> N
     assert all(
         torch.isfinite(w).all() for n, w in state["model"].items() if "_float_tensor" not in n
     )
-    weight = state["model"][
-        "encoder.stack.layers.0.ffn.fc1.weight"
-    ]  # fairseq writes float32 whatever the model's type
+    # fairseq writes float32 whatever the model's type
+    weight = state["model"]["encoder.stack.layers.0.ffn.fc1.weight"]
     rounded = weight.to({"--fp16": torch.float16, "--bf16": torch.bfloat16}[precision]).float()
     assert torch.equal(rounded, weight)
 
@@ -291,16 +294,16 @@ def test_dropout_is_kept_in_generation_on_request(data: Path, tmp_path: Path) ->
             data, tmp_path, 4, "--attention-dropout", "0.3", "--activation-dropout", "0.3"
         ),
     )
-    found = {}
+    results = {}
     for name, flags in {
         "off": [],
         "on": ["--retain-dropout"],
         "other seed": ["--retain-dropout", "--seed", "9"],
     }.items():
-        found[name] = hypotheses(data, tmp_path / "checkpoint_last.pt", tmp_path / name, *flags)
+        results[name] = hypotheses(data, tmp_path / "checkpoint_last.pt", tmp_path / name, *flags)
     scores = {
         name: [score for lines in sentences.values() for _, score in lines]
-        for name, sentences in found.items()
+        for name, sentences in results.items()
     }
     assert scores["off"] != scores["on"] != scores["other seed"]
 

@@ -1,4 +1,4 @@
-"""What only a CUDA device can show: run with `scripts/test.sh -m gpu`."""
+"""Tests that need a CUDA device: run them with `scripts/test.sh -m gpu`."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ def test_logits_on_the_gpu_equal_those_on_the_cpu(batch: object, scheme: str) ->
     model = make_model(residual_scheme=scheme).eval()
     inputs = batch()
     expected = model(**inputs)[0]
-    found = model.cuda()(**{name: tensor.cuda() for name, tensor in inputs.items()})[0]
+    logits = model.cuda()(**{name: tensor.cuda() for name, tensor in inputs.items()})[0]
     real = inputs["prev_output_tokens"].ne(1)
-    torch.testing.assert_close(found.cpu()[real], expected[real], atol=1e-4, rtol=0)
+    torch.testing.assert_close(logits.cpu()[real], expected[real], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("precision", ["--fp16", "--bf16", "--amp"])

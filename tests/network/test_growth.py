@@ -1,4 +1,4 @@
-"""network/growth.py: a grown model is the function of the model it has grown from, and what is new learns from the first update."""
+"""A grown model has the function of the trained one, and new layers learn at once."""
 
 from argparse import Namespace
 from typing import Any, Callable, Dict, Tuple
@@ -29,7 +29,7 @@ BEFORE_THE_SUM = ["pre-ln", "sub-ln", "rezero"]
 
 
 def trained(**options: Any) -> DeepNetTransformer:
-    """A 3-2 model with a value of its own in every parameter; LayerNorms are far from 1 and 0."""
+    """Return a 3-2 model with distinct values everywhere; LayerNorms are far from 1 and 0."""
     model = make_model(**AT_THE_END.get(options.get("residual_scheme"), {}), **options)
     generator = torch.Generator().manual_seed(5)
     for module in model.modules():
@@ -113,7 +113,7 @@ def test_without_new_layers_every_tensor_is_the_trained_one() -> None:
     shallow = trained()
     deep = grown(shallow, (3, 2), dropout=0.3, deepnorm_encoder_gain="torchscale")
     for name, tensor in shallow.state_dict().items():
-        if "_float_tensor" not in name:  # an uninitialised buffer of fairseq's positions
+        if "_float_tensor" not in name:  # an uninitialized buffer of fairseq's positions
             assert torch.equal(deep.state_dict()[name], tensor), name
 
 

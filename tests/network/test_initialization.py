@@ -12,17 +12,11 @@ from deepnet_fairseq.network import scaling
 from deepnet_fairseq.network.config import DeepNetConfig
 from deepnet_fairseq.network.model import build_encoder_decoder, build_stacks
 
-N, M, C, E, FFN = (
-    4,
-    3,
-    112,
-    96,
-    208,
-)  # decoder width, encoder width: all different, so that swapped dimensions fail
+N, M = 4, 3
+C, E, FFN = 112, 96, 208  # decoder and encoder width: all distinct, so that swapped ones fail
 PAD = 1  # fairseq's
-RELATIVE_TOLERANCE = (
-    0.03  # the smallest matrix has 9,216 entries: one standard error of its deviation is 0.7 %
-)
+# The smallest matrix has 9,216 entries: the standard error of its deviation is 0.7 %.
+RELATIVE_TOLERANCE = 0.03
 
 
 def config(**options: object) -> DeepNetConfig:
@@ -37,7 +31,7 @@ def config(**options: object) -> DeepNetConfig:
 
 
 def weights_and_theory(conf: DeepNetConfig) -> Dict[str, Tuple[Tensor, float]]:
-    """Return, for every kind of projection, its weights over all layers and the theoretical standard deviation."""
+    """Return each projection's weights over all layers and their theoretical deviation."""
     torch.manual_seed(1)
     encoder, decoder = build_stacks(conf)
     (_, beta_e), (_, beta_d) = scaling.encoder_decoder(N, M, conf.deepnorm_encoder_gain)

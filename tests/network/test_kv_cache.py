@@ -1,4 +1,4 @@
-"""The cache of keys and values against joining and copying all of it at every step."""
+"""The cache of keys and values against concatenating and copying all of it at each step."""
 
 from typing import List, Optional
 
@@ -12,7 +12,7 @@ HEADS, WIDTH = 2, 3
 
 
 def order_of(rows: int, moved: int) -> Tensor:
-    """An order of as many rows, of which so many are others than they were."""
+    """Return an order of rows in which `moved` of them change."""
     order = torch.arange(rows)
     order[:moved] = (order[:moved] + 1) % max(moved, 1)
     return order
@@ -30,7 +30,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("orders", ORDERS.values(), ids=ORDERS.keys())
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
-def test_every_step_holds_what_joining_and_copying_would_hold(
+def test_each_step_equals_concatenating_and_copying(
     orders: List[Tensor], dtype: torch.dtype
 ) -> None:
     torch.manual_seed(3)
@@ -59,7 +59,7 @@ def check(state: kv_cache.State, expected: List[Tensor]) -> None:
     )
 
 
-def test_the_capacity_grows_in_strides() -> None:
+def test_the_capacity_grows_in_few_steps() -> None:
     state: Optional[kv_cache.State] = None
     capacities = set()
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""The whole model against stock fairseq, against itself step by step, padded on either side, saved, checkpointed, very deep."""
+"""The whole model against stock fairseq, and against itself in every mode of use."""
 
 import io
 from argparse import Namespace
@@ -20,7 +20,7 @@ Batch = Callable[..., Dict[str, Tensor]]
 
 
 def real_rows(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Return the rows of logits [B x T x V] that stand at real tokens, in sentence order [tokens x V]."""
+    """Return the rows of logits [B x T x V] at real tokens [tokens x V], in sentence order."""
     return logits[tokens.ne(1)]
 
 
@@ -72,7 +72,7 @@ def copy_linear(linear: nn.Linear, weight: Tensor, bias: Tensor) -> None:
 
 
 def randomize_(model: nn.Module) -> None:
-    """Give every parameter, LayerNorms and biases included, a value of its own: zeros and ones would hide a wrong copy."""
+    """Move every parameter from 0 and 1, which would hide a wrong copy."""
     generator = torch.Generator().manual_seed(5)
     for parameter in model.parameters():
         parameter.data.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
@@ -184,14 +184,12 @@ def test_decoding_step_by_step_equals_the_full_forward(
     )
 
 
-def test_reordered_beams_and_departed_sentences_decode_as_if_they_had_stood_there_from_the_start(
+def test_decoding_with_reordered_beams_and_finished_sentences_equals_the_full_forward(
     build: Build, batch: Batch
 ) -> None:
     model, inputs = build().eval(), batch()
-    beam, tokens = (
-        2,
-        torch.tensor([[2, 5], [2, 6], [2, 7], [2, 8], [2, 9], [2, 10]]),
-    )  # 3 sentences x 2 hypotheses
+    beam = 2
+    tokens = torch.tensor([[2, 5], [2, 6], [2, 7], [2, 8], [2, 9], [2, 10]])  # 3 sentences x beam
     encoder_out = model.encoder(inputs["src_tokens"], inputs["src_lengths"])
     encoder_out = model.encoder.reorder_encoder_out(
         encoder_out, torch.arange(3).repeat_interleave(beam)
@@ -199,11 +197,8 @@ def test_reordered_beams_and_departed_sentences_decode_as_if_they_had_stood_ther
     state: Dict[str, Any] = {}
     for t in (1, 2):
         model.decoder(tokens[:, :t], encoder_out, incremental_state=state)
-    for order in (
-        [1, 0, 2, 2, 5, 4],
-        [1, 1, 5, 4],
-    ):  # swap inside the sentences; then the second sentence leaves
-        order = torch.tensor(order)
+    # swap hypotheses of a sentence; then the second sentence is finished
+    for order in map(torch.tensor, ([1, 0, 2, 2, 5, 4], [1, 1, 5, 4])):
         model.decoder.reorder_incremental_state_scripting(state, order)
         encoder_out = model.encoder.reorder_encoder_out(encoder_out, order)
         tokens = torch.cat([tokens[order], torch.arange(11, 11 + len(order))[:, None]], dim=1)
@@ -218,9 +213,8 @@ def test_a_loaded_model_in_eval_equals_the_trained_one_in_train_mode_without_dro
 ) -> None:
     trained = build(residual_scheme=scheme).train()
     randomize_(trained)
-    expected = trained(**batch())[
-        0
-    ]  # before saving: a scheme may take a profile from the first batch
+    # before saving: a scheme may profile the first batch
+    expected = trained(**batch())[0]
     file = io.BytesIO()
     torch.save(trained.state_dict(), file)
     file.seek(0)

@@ -8,8 +8,8 @@ import torch
 from support.tiny_models import make_model
 from torch import Tensor, distributed, nn
 
-from deepnet_fairseq.network.model import DeepNetTransformer
 from deepnet_fairseq.network.admin import Admin
+from deepnet_fairseq.network.model import DeepNetTransformer
 
 WIDE = dict(
     encoder_embed_dim=96,
@@ -22,7 +22,7 @@ Batch = Callable[..., Dict[str, Tensor]]
 
 
 class SubLayer(NamedTuple):
-    """Variances over the real positions of a batch, and the weight of the shortcut."""
+    """Variances over the real positions of a batch, and the shortcut's weight."""
 
     omega: float
     shortcut: float  # Var[ω x]
@@ -30,8 +30,8 @@ class SubLayer(NamedTuple):
     total: float  # Var[ω x + f(x)]
 
 
-def admins(half: nn.Module) -> List[Admin]:
-    return [module for module in half.modules() if isinstance(module, Admin)]
+def admins(side: nn.Module) -> List[Admin]:
+    return [module for module in side.modules() if isinstance(module, Admin)]
 
 
 def shortcuts(model: nn.Module) -> List[float]:
@@ -39,19 +39,23 @@ def shortcuts(model: nn.Module) -> List[float]:
 
 
 def measure(
-    half: nn.Module, model: nn.Module, inputs: Dict[str, Tensor], real: Tensor
+    side: nn.Module, model: nn.Module, inputs: Dict[str, Tensor], real: Tensor
 ) -> List[SubLayer]:
-    """Return every sub-layer of half in the order in which they run."""
-    found: List[Dict[str, Tensor]] = []
+    """Return the sub-layers of side in the order in which they run."""
+    results: List[Dict[str, Tensor]] = []
     handles = []
-    for admin in admins(half):
+    for admin in admins(side):
         handles += [
             admin.register_forward_pre_hook(
-                lambda admin, args: found.append({"omega": admin.profiled_shortcut, "x": args[0].x})
+                lambda admin, args: results.append(
+                    {"omega": admin.profiled_shortcut, "x": args[0].x}
+                )
             ),
-            admin.dropout.register_forward_hook(lambda _, args, out: found[-1].update(branch=out)),
+            admin.dropout.register_forward_hook(
+                lambda _, args, out: results[-1].update(branch=out)
+            ),
             admin.layer_norm.register_forward_pre_hook(
-                lambda _, args: found[-1].update(total=args[0])
+                lambda _, args: results[-1].update(total=args[0])
             ),
         ]
     with torch.no_grad():
@@ -69,7 +73,7 @@ def measure(
             variance(s["branch"]),
             variance(s["total"]),
         )
-        for s in found
+        for s in results
     ]
 
 
@@ -178,15 +182,15 @@ def profile_of_rank(rank: int, file: str, inputs: Dict[str, Tensor], results: An
 def test_every_rank_has_the_profile_of_rank_0(build: Build, batch: Batch, tmp_path: Any) -> None:
     inputs = batch()
     with torch.multiprocessing.Manager() as manager:
-        results = manager.dict()
+        shared = manager.dict()
         torch.multiprocessing.spawn(
-            profile_of_rank, (str(tmp_path / "rendezvous"), inputs, results), nprocs=2
+            profile_of_rank, (str(tmp_path / "rendezvous"), inputs, shared), nprocs=2
         )
-        found = dict(results)
+        results = dict(shared)
     model = build(residual_scheme="admin").train()
     model(**{name: tensor[:2] for name, tensor in inputs.items()})
-    assert found[0] == found[1]
-    assert found[0] == pytest.approx(shortcuts(model), rel=1e-5)
+    assert results[0] == results[1]
+    assert results[0] == pytest.approx(shortcuts(model), rel=1e-5)
 
 
 def test_other_schemes_refuse_to_be_profiled(build: Build, batch: Batch) -> None:
