@@ -221,7 +221,8 @@ def known_flags() -> Set[str]:
     # The flags of the plugin's model and task are those that fairseq-train has with them.
     with_plugin = vars(options.parse_args_and_arch(options.get_training_parser(), TRAINING))
     known |= {f"--{name.replace('_', '-')}" for name in with_plugin}
-    scripts = [*(ROOT / "scripts").glob("*.sh"), *(ROOT / "scripts/slurm").glob("*.sbatch")]
+    folder = ROOT / "scripts"
+    scripts = [*folder.glob("*.sh"), *folder.glob("*.py"), *folder.glob("slurm/*.sbatch")]
     return known | set(re.findall(r"--[a-z][\w-]*", "".join(map(Path.read_text, scripts))))
 
 
