@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from functools import partial
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import torch
 from fairseq.data import Dictionary
@@ -160,42 +160,42 @@ def build_stack(
             encoder layers.
     """
     scheme = RESIDUALS[config.residual_scheme]
-    residual = partial(scheme, config, sizes.embed_dim, scaling)
-    layers: List[nn.Module] = []
-    for _ in range(sizes.layers):
-        self_attn = SelfAttention(
-            sizes.embed_dim,
-            sizes.attention_heads,
-            config.attention_dropout,
-            scheme.build_inner_norm(sizes.embed_dim),
-        )
-        ffn = FeedForward(
-            sizes.embed_dim,
-            sizes.ffn_embed_dim,
-            config.activation_fn,
-            config.activation_dropout,
-            scheme.build_inner_norm(sizes.ffn_embed_dim),
-        )
-        if memory_dim is None:
-            layers.append(EncoderLayer(self_attn, ffn, residual))
-            continue
-        encoder_attn = CrossAttention(
-            sizes.embed_dim,
-            memory_dim,
-            sizes.attention_heads,
-            config.attention_dropout,
-            scheme.build_inner_norm(sizes.embed_dim),
-        )
-        layers.append(DecoderLayer(self_attn, encoder_attn, ffn, residual))
+    layers = [build_layer(config, sizes, scaling, memory_dim) for _ in range(sizes.layers)]
     for number, layer in enumerate(layers, start=1):
         initialize_layers_(layer, *scheme.gains(number, scaling))
-    return LayerStack(
-        layers,
-        sizes.layerdrop,
-        config.checkpoint_activations,
-        scheme,
-        scheme.build_final_norm(sizes.embed_dim),
+    final_norm = scheme.build_final_norm(sizes.embed_dim)
+    return LayerStack(layers, sizes.layerdrop, config.checkpoint_activations, scheme, final_norm)
+
+
+def build_layer(
+    config: DeepNetConfig, sizes: StackConfig, scaling: Scaling, memory_dim: Optional[int]
+) -> nn.Module:
+    """Return one layer for the arguments of `build_stack`; its weights are not drawn yet."""
+    scheme = RESIDUALS[config.residual_scheme]
+    residual = partial(scheme, config, sizes.embed_dim, scaling)
+    self_attn = SelfAttention(
+        sizes.embed_dim,
+        sizes.attention_heads,
+        config.attention_dropout,
+        scheme.build_inner_norm(sizes.embed_dim),
     )
+    ffn = FeedForward(
+        sizes.embed_dim,
+        sizes.ffn_embed_dim,
+        config.activation_fn,
+        config.activation_dropout,
+        scheme.build_inner_norm(sizes.ffn_embed_dim),
+    )
+    if memory_dim is None:
+        return EncoderLayer(self_attn, ffn, residual)
+    encoder_attn = CrossAttention(
+        sizes.embed_dim,
+        memory_dim,
+        sizes.attention_heads,
+        config.attention_dropout,
+        scheme.build_inner_norm(sizes.embed_dim),
+    )
+    return DecoderLayer(self_attn, encoder_attn, ffn, residual)
 
 
 def build_output_projection(config: DeepNetConfig, decoder_tokens: nn.Embedding) -> nn.Linear:

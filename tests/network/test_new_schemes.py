@@ -8,6 +8,7 @@ from support.tiny_models import make_model
 from support.vectors import decode, encode
 from torch import Tensor, nn
 
+from deepnet_fairseq.network.growth import grow_
 from deepnet_fairseq.network.residual import PostNorm, Stream, SubLayer
 from deepnet_fairseq.network.schemes import RESIDUALS
 
@@ -145,3 +146,12 @@ def test_a_new_scheme_trains_with_checkpointed_activations_and_layerdrop(
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     for plain, other in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", FORMULAS)
+def test_a_model_with_a_new_scheme_grows(scheme: str, batch: Callable) -> None:
+    shallow = build(scheme).eval()
+    deep = make_model(residual_scheme=scheme, encoder_layers=6, decoder_layers=6).eval()
+    grow_(deep, shallow)
+    difference = (deep(**batch())[0] - shallow(**batch())[0]).abs().max()
+    assert difference < 5e-5  # as in test_growth
