@@ -8,10 +8,9 @@ from typing import List, Optional
 
 from deepnet_fairseq.commands.main import new_parser, run
 from deepnet_fairseq.errors import UsageError
-from deepnet_fairseq.evaluation.compare.compare import Options, compare
+from deepnet_fairseq.evaluation.compare.compare import Options, compare, write_comparison
 from deepnet_fairseq.evaluation.compare.result import Comparison
-from deepnet_fairseq.evaluation.compare.tables import as_text
-from deepnet_fairseq.evaluation.compare.write import write_comparison
+from deepnet_fairseq.evaluation.compare.text import as_text
 from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
 
@@ -48,8 +47,8 @@ def make_parser(prog: str = "compare.sh") -> argparse.ArgumentParser:
             chance explains them, and how many directions win.
 
             RUN_A is the baseline. All others are compared with it on the directions that all have.
-            A table goes to stdout; comparison.json, comparison.md, comparison.html and
-            comparison.png go to the output folder.""",
+            A table goes to stdout; comparison.json, comparison.md and comparison.html go to the
+            output folder.""",
         example="runs/post_ln runs/deepnet --workers 2",
     )
     parser.add_argument(

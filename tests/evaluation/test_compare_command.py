@@ -1,4 +1,4 @@
-"""compare.sh from the command line to its files, on runs and on another system's plain hypotheses."""
+"""compare.sh from the command line to its files, on runs and another system's hypotheses."""
 
 import json
 import os
@@ -41,19 +41,19 @@ def test_the_script_compares_runs_and_plain_hypotheses_end_to_end(runs: Path) ->
         in result.stdout
     )
     folder = runs / "runs/comparisons/post_ln+deepnet+theirs"
-    assert sorted(path.suffix for path in folder.iterdir()) == [".html", ".json", ".md", ".png"]
-    held = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
-    for direction in held["directions"]:
+    assert sorted(path.suffix for path in folder.iterdir()) == [".html", ".json", ".md"]
+    values = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    for direction in values["directions"]:
         theirs, ours = (direction["tests"]["BLEU"][name] for name in ("theirs", "deepnet"))
         assert theirs == ours
     scores = json.loads((runs / "deepnet/evaluation/scores.json").read_text(encoding="utf-8"))
-    assert [d["scores"]["BLEU"]["deepnet"] for d in held["directions"]] == [
+    assert [d["scores"]["BLEU"]["deepnet"] for d in values["directions"]] == [
         d["scores"]["BLEU"] for d in scores["directions"]
     ]
-    assert held["test_signatures"]["BLEU"].popitem()[0].startswith("nrefs:1|bs:100|seed:12345|")
+    assert values["test_signatures"]["BLEU"].popitem()[0].startswith("nrefs:1|bs:100|seed:12345|")
 
 
-def test_output_goes_where_it_is_told(
+def test_output_is_written_to_the_given_folder(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     arguments = [
@@ -67,8 +67,8 @@ def test_output_goes_where_it_is_told(
         "1",
     ]
     assert compare.main([*arguments, "--output", str(tmp_path / "out")]) == 0
-    held = json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8"))
-    assert (held["test"], held["samples"], len(held["examples"])) == ("randomisation", 50, 1)
+    values = json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8"))
+    assert (values["test"], values["samples"], len(values["examples"])) == ("randomisation", 50, 1)
     assert str(tmp_path / "out/comparison.html") in capsys.readouterr().out
 
 

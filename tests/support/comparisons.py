@@ -3,8 +3,13 @@
 import random
 from pathlib import Path
 
-from deepnet_fairseq.evaluation.compare.compare import Options, compare, count_outcome
-from deepnet_fairseq.evaluation.compare.result import ComparedExample, Comparison, Significance
+from deepnet_fairseq.evaluation.compare.compare import Options, compare
+from deepnet_fairseq.evaluation.compare.result import (
+    ComparedExample,
+    Comparison,
+    Significance,
+    count_outcomes,
+)
 from deepnet_fairseq.evaluation.report.report import write_scores
 from deepnet_fairseq.evaluation.score.significance import BETTER, UNDECIDED, WORSE
 from support.large_reports import opus100_report, quick_start_report
@@ -31,9 +36,9 @@ def make_comparison(folder: Path, large: bool = False, others: int = 1) -> Compa
         for system in comparison.others:
             difference = comparison.difference(direction, system)
             p = 1 / (1 + 10 * difference**2)
-            verdict = UNDECIDED if p >= comparison.level else BETTER if difference > 0 else WORSE
-            direction.tests.setdefault(comparison.metric, {})[system] = Significance(p, verdict)
-    comparison.outcomes = [count_outcome(comparison, system) for system in comparison.others]
+            outcome = UNDECIDED if p >= comparison.level else BETTER if difference > 0 else WORSE
+            direction.tests.setdefault(comparison.metric, {})[system] = Significance(p, outcome)
+    comparison.outcomes = [count_outcomes(comparison, system) for system in comparison.others]
     comparison.examples = [make_example(comparison, n) for n in range(4)]
     return comparison
 

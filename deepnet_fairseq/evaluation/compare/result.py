@@ -1,29 +1,29 @@
-"""What a comparison found, as comparison.json holds it."""
+"""The data model of a comparison, with its file comparison.json."""
 
 import json
 import platform
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Dict, List, Optional
 
 import sacrebleu
 
+from deepnet_fairseq.evaluation.report.report import utc_now
+from deepnet_fairseq.evaluation.score.significance import BETTER, UNDECIDED, WORSE
 from deepnet_fairseq.io import write_text
 
 JSON_NAME = "comparison.json"
+Signatures = Dict[str, Dict[str, List[str]]]  # metric: {signature: its target languages}
 
 
 @dataclass
 class Significance:
-    """Of one system against the baseline, which itself has neither p nor verdict; see scoring/significance.py."""
+    """The paired test of one system against the baseline; see score/significance.py."""
 
-    p_value: Optional[float]
-    verdict: str
-    mean: Optional[float] = (
-        None  # of the system's score over the bootstrap's samples; None for the randomisation
-    )
-    interval: Optional[float] = None  # 95 % of them lie within mean ± this
+    p_value: Optional[float]  # None for the baseline itself
+    outcome: str  # better, worse or no significant difference; "" for the baseline itself
+    mean: Optional[float] = None  # of the score over the bootstrap's samples
+    interval: Optional[float] = None  # 95 % of the samples are within mean ± this
 
 
 @dataclass
@@ -40,6 +40,11 @@ class ComparedDirection:
     scores: Dict[str, Dict[str, float]]
     tests: Dict[str, Dict[str, Significance]]
 
+    @property
+    def label(self) -> str:
+        """The direction's name in tables."""
+        return self.direction + (" (zero-shot)" if self.zero_shot else "")
+
 
 @dataclass
 class ComparedMean:
@@ -48,14 +53,12 @@ class ComparedMean:
     name: str
     directions: int
     scores: Dict[str, Dict[str, float]]
-    win_ratio: Dict[
-        str, float
-    ]  # by system: % of these directions above the baseline's, by the first metric
+    win_ratio: Dict[str, float]  # by system: % of directions above the baseline, main metric
 
 
 @dataclass
-class Outcome:
-    """A system against the baseline over all directions, by the first metric, unrounded."""
+class SystemOutcome:
+    """A system against the baseline over all directions, by the unrounded main metric."""
 
     system: str
     wins: int
@@ -66,17 +69,21 @@ class Outcome:
 
     @property
     def directions(self) -> int:
+        """The number of compared directions."""
         return self.wins + self.ties + self.losses
 
     @property
     def win_ratio(self) -> float:
-        """The share of directions that beat the baseline, in per cent; a tie is no win."""
+        """The percentage of directions that beat the baseline; a tie is no win."""
         return 100 * self.wins / self.directions
 
 
 @dataclass
 class ComparedExample:
-    """A sentence that the systems translate differently well; hypotheses and sentence chrF by system."""
+    """A sentence that one system translates better than another.
+
+    Hypotheses and sentence chrF are by system.
+    """
 
     direction: str
     source_language: str
@@ -90,25 +97,24 @@ class ComparedExample:
 
 @dataclass
 class Comparison:
-    """Systems on the directions that all of them have. The first one is the baseline, the first metric decides."""
+    """Systems on the directions that all of them have.
+
+    The first system is the baseline, the first metric the main one.
+    """
 
     systems: Dict[str, str]  # name: the folder or file that it was read from
     metrics: List[str]
-    signatures: Dict[
-        str, Dict[str, List[str]]
-    ]  # as in a report: by metric, each with the target languages that it is of
+    signatures: Signatures
     test: str  # one of significance.TESTS, or none
     samples: int  # 0 without a test
-    level: float  # p below this is called significant
-    test_signatures: Dict[str, Dict[str, List[str]]]  # likewise, of the tested metrics
+    level: float  # a p-value below it is called significant
+    test_signatures: Signatures  # of the tested metrics
     directions: List[ComparedDirection]
     means: List[ComparedMean]
-    outcomes: List[Outcome]  # in the order of the systems
-    left_out: List[str]  # sentences: metrics and directions that can't be compared
+    outcomes: List[SystemOutcome]  # in the order of the systems
+    left_out: List[str]  # a sentence per metric or direction that cannot be compared
     examples: List[ComparedExample]
-    date: str = field(
-        default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds")
-    )
+    date: str = field(default_factory=utc_now)
     versions: Dict[str, str] = field(
         default_factory=lambda: {
             "sacrebleu": sacrebleu.__version__,
@@ -118,36 +124,59 @@ class Comparison:
 
     @property
     def baseline(self) -> str:
+        """The name of the first system."""
         return next(iter(self.systems))
 
     @property
     def others(self) -> List[str]:
+        """The names of all systems but the baseline."""
         return list(self.systems)[1:]
 
     @property
     def metric(self) -> str:
-        """The one that win ratio, verdicts and drawings are of."""
+        """The main metric: that of win ratios, outcomes and drawings."""
         return self.metrics[0]
 
     @property
     def by_chance(self) -> float:
-        """How many significant differences are to be expected if the systems don't differ at all."""
+        """How many differences would be significant if the systems did not differ at all."""
         return self.level * len(self.directions)
 
     def difference(self, direction: ComparedDirection, system: str) -> float:
-        """How far a system's score is above the baseline's."""
+        """Return a system's score minus the baseline's."""
         scores = direction.scores[self.metric]
         return scores[system] - scores[self.baseline]
 
     def significance(self, direction: ComparedDirection, system: str) -> Optional[Significance]:
+        """Return the test of a system in a direction; None if it was not tested."""
         return direction.tests.get(self.metric, {}).get(system)
+
+    def outcome(self, direction: ComparedDirection, system: str) -> str:
+        """Return whether a system is better, worse or not significantly different."""
+        significance = self.significance(direction, system)
+        return UNDECIDED if significance is None else significance.outcome
+
+
+def count_outcomes(comparison: Comparison, system: str) -> SystemOutcome:
+    """Count the wins, ties and losses of a system, and those that are significant."""
+    differences = [comparison.difference(direction, system) for direction in comparison.directions]
+    counts = SystemOutcome(
+        system,
+        wins=sum(difference > 0 for difference in differences),
+        ties=sum(difference == 0 for difference in differences),
+        losses=sum(difference < 0 for difference in differences),
+    )
+    if any(comparison.significance(d, system) for d in comparison.directions):
+        outcomes = [comparison.outcome(direction, system) for direction in comparison.directions]
+        counts.better, counts.worse = outcomes.count(BETTER), outcomes.count(WORSE)
+    return counts
 
 
 def write_json(comparison: Comparison, folder: Path) -> Path:
-    """Write comparison.json, whole or not at all; return its path. Win ratios, which follow from the counts, are written out as well."""
-    held = asdict(comparison)
-    for row, outcome in zip(held["outcomes"], comparison.outcomes, strict=True):
+    """Write comparison.json atomically, with the win ratios, and return its path."""
+    path, values = folder / JSON_NAME, asdict(comparison)
+    for row, outcome in zip(values["outcomes"], comparison.outcomes, strict=True):
         row["win_ratio"] = outcome.win_ratio
-    held["significant_by_chance"] = comparison.by_chance
-    write_text(folder / JSON_NAME, json.dumps(held, indent=1, ensure_ascii=False) + "\n")
-    return folder / JSON_NAME
+    values["significant_by_chance"] = comparison.by_chance
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    return path

@@ -126,7 +126,7 @@ def score_columns(report: Report) -> List[ScoreColumn]:
             ScoreColumn("reference", lambda d: published.get(d.direction), system),
             ScoreColumn("difference", report.reference_difference, is_difference=True),
         ]
-    hint = "BLEU against the references of other sentences: close to BLEU, the source is ignored"
+    hint = "BLEU against other sentences' references: if it is close to BLEU, the source is ignored"
     table.append(ScoreColumn("shuffled BLEU", lambda d: d.shuffled_bleu, hint))
     if report.has_off_target:
         hint = "hypotheses in another language than the target"

@@ -1,4 +1,4 @@
-"""A comparison's numbers are sacrebleu's and those counted by hand."""
+"""The numbers of a comparison are sacrebleu's, or those counted by hand."""
 
 import shutil
 from pathlib import Path
@@ -10,8 +10,7 @@ from sacrebleu.significance import PairedTest
 from support.comparison_runs import METRICS, read, report_of, rewrite
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.compare.compare import Options, compare
-from deepnet_fairseq.evaluation.compare.examples import from_both_ends
+from deepnet_fairseq.evaluation.compare.compare import Options, compare, from_both_ends
 from deepnet_fairseq.evaluation.compare.result import Comparison
 from deepnet_fairseq.evaluation.score.significance import BETTER, UNDECIDED, WORSE
 
@@ -76,12 +75,12 @@ def test_win_ratio_and_significant_wins_are_those_counted_by_hand(
     assert compared.by_chance == pytest.approx(0.5)
 
 
-def test_verdicts_follow_p_and_the_sign(compared: Comparison) -> None:
+def test_outcomes_follow_p_and_the_sign(compared: Comparison) -> None:
     for direction in compared.directions:
         for system in compared.others:
             test = compared.significance(direction, system)
-            sure = BETTER if compared.difference(direction, system) > 0 else WORSE
-            assert test.verdict == (sure if test.p_value < 0.05 else UNDECIDED)
+            expected = BETTER if compared.difference(direction, system) > 0 else WORSE
+            assert test.outcome == (expected if test.p_value < 0.05 else UNDECIDED)
 
 
 def test_means_are_the_runs_own_rows(runs: Path, compared: Comparison) -> None:
@@ -136,7 +135,7 @@ def test_examples_are_the_lines_that_differ_most_in_chrf(runs: Path, compared: C
         assert spread.index(max(spread)) == example.line - 1
 
 
-def test_examples_come_from_gains_and_losses_in_turn() -> None:
+def test_examples_are_from_gains_and_losses_alternately() -> None:
     assert from_both_ends(["a", "b", "c", "d", "e"], 4) == ["a", "e", "b", "d"]
     assert from_both_ends(["a", "b", "c"], 9) == ["a", "c", "b"]
 
@@ -145,12 +144,12 @@ def test_hypotheses_of_any_system_are_scored_as_the_run_they_were_copied_from(
     runs: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(runs / "strong/evaluation/hypotheses", tmp_path / "theirs")
-    found = compare([runs / "weak", tmp_path / "theirs", runs / "strong"], UNTESTED)
-    assert found.metrics == ["BLEU", "chrF++"]
-    for direction in found.directions:
+    comparison = compare([runs / "weak", tmp_path / "theirs", runs / "strong"], UNTESTED)
+    assert comparison.metrics == ["BLEU", "chrF++"]
+    for direction in comparison.directions:
         for scores in direction.scores.values():
             assert scores["theirs"] == pytest.approx(scores["strong"], abs=1e-9)
-    assert found.left_out == []
+    assert comparison.left_out == []
 
 
 def test_the_same_numbers_come_from_several_processes(runs: Path) -> None:
@@ -165,12 +164,12 @@ def test_without_test_and_examples_scores_alone_are_enough(runs: Path, tmp_path:
         rewrite(runs, tmp_path, name, corpus="gone", hypotheses="gone")
         for name in ("weak", "strong")
     ]
-    found = compare(paths, UNTESTED)
+    comparison = compare(paths, UNTESTED)
     assert (
-        found.outcomes[0].wins,
-        found.outcomes[0].better,
-        found.samples,
-        found.test_signatures,
+        comparison.outcomes[0].wins,
+        comparison.outcomes[0].better,
+        comparison.samples,
+        comparison.test_signatures,
     ) == (10, None, 0, {})
     with pytest.raises(EvaluationError, match="the corpus of .* can't be found"):
         compare(paths, Options(examples=0))

@@ -1,4 +1,4 @@
-"""Whatever a RUN may be is found, with its texts, from wherever it is called; what is none is an error that says what would be."""
+"""Every form of RUN is found with its texts, from any folder; anything else is an error."""
 
 import shutil
 from pathlib import Path
@@ -35,14 +35,14 @@ def test_a_run_is_found_by_any_of_its_names(runs: Path, form: str) -> None:
     assert two.hypotheses == runs / "two/evaluation/hypotheses" and two.corpus == runs / "corpus"
 
 
-def test_a_folder_of_hypotheses_is_a_system_that_is_still_to_be_scored(runs: Path) -> None:
+def test_a_folder_of_hypotheses_is_a_system_that_is_not_scored_yet(runs: Path) -> None:
     shutil.copytree(runs / "two/evaluation/hypotheses", runs / "theirs")
     theirs = load_systems([runs / "one", runs / "theirs"])[1]
     assert (theirs.name, theirs.results, theirs.hypotheses) == ("theirs", {}, runs / "theirs")
 
 
 def make_relative(run: Path, start: Path) -> None:
-    """Name corpus and hypotheses as evaluate.sh does when it is called in start."""
+    """Name corpus and hypotheses as evaluate.sh does if it is called in `start`."""
     report = read_report(run / "evaluation/scores.json")
     report.corpus, report.hypotheses = (
         str(Path(path).relative_to(start)) for path in (report.corpus, report.hypotheses)
@@ -71,7 +71,7 @@ def test_a_copied_evaluation_keeps_its_own_hypotheses(runs: Path) -> None:
     assert load_systems([runs / "one", runs / "kept"])[1].hypotheses == runs / "kept/hypotheses"
 
 
-# folders below which runs named alike lie → the systems' names
+# folders of runs with one name → the systems' names
 ALIKE: Dict[str, tuple] = {
     "runs in different folders": (["a", "b"], ["toy (a)", "toy (b)"]),
     "folders of one name too": (
@@ -82,7 +82,7 @@ ALIKE: Dict[str, tuple] = {
 
 
 @pytest.mark.parametrize(("folders", "names"), ALIKE.values(), ids=ALIKE)
-def test_runs_of_one_name_are_told_apart_by_their_folders(
+def test_runs_of_one_name_are_distinguished_by_their_folders(
     tmp_path: Path, folders: List[str], names: List[str]
 ) -> None:
     for folder in folders:
@@ -111,7 +111,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("paths", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_no_run_is_an_error(runs: Path, paths: List[str], message: str) -> None:
+def test_anything_but_a_run_is_an_error(runs: Path, paths: List[str], message: str) -> None:
     with pytest.raises(EvaluationError, match=message):
         load_systems([runs / path for path in paths])
 

@@ -1,4 +1,4 @@
-"""The page as a person sees it, on a desktop and on a phone."""
+"""comparison.html in Chromium, on a desktop and on a phone."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from support.browser import DESKTOP, PHONE, Screen, open_page, requests, require_browser
 from support.comparisons import HOSTILE, make_comparison
 
-from deepnet_fairseq.evaluation.compare.page import page_context, write_page
+from deepnet_fairseq.evaluation.compare.html import html_context, write_html
 from deepnet_fairseq.evaluation.compare.result import Comparison
 
 SCREENS = {"desktop": DESKTOP, "phone": PHONE}
@@ -20,9 +20,9 @@ return [size, drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.wi
 """
 
 
-def test_bars_and_points_stand_where_the_scores_say(tmp_path: Path) -> None:
+def test_bars_and_points_are_at_their_scores(tmp_path: Path) -> None:
     comparison = make_comparison(tmp_path)
-    rows = page_context(comparison)["sections"][0].rows
+    rows = html_context(comparison)["sections"][0].rows
     largest = max(abs(row.difference) for row in rows)
     for row in rows:
         left, width = row.bar
@@ -41,11 +41,11 @@ def comparison(
 
 
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_the_page_fits_the_screen_and_asks_for_nothing(
+def test_the_page_fits_the_screen_and_makes_no_request(
     comparison: Comparison, screen: Screen, tmp_path: Path
 ) -> None:
     require_browser()
-    page = write_page(comparison, tmp_path)
+    page = write_html(comparison, tmp_path)
     with open_page(page, screen, tmp_path / "profile") as driver:
         assert driver.execute_script(
             "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -62,11 +62,11 @@ def test_the_page_fits_the_screen_and_asks_for_nothing(
 
 
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
-def test_difference_and_verdict_are_seen_without_scrolling_sideways(
+def test_difference_and_outcome_are_visible_without_scrolling_sideways(
     screen: Screen, tmp_path: Path
 ) -> None:
     require_browser()
-    page = write_page(make_comparison(tmp_path), tmp_path)
+    page = write_html(make_comparison(tmp_path), tmp_path)
     with open_page(page, screen, tmp_path / "profile") as driver:
         right = "return document.querySelector('table.directions tbody tr').cells[2].getBoundingClientRect().right"
         assert driver.execute_script(right) <= screen.width
@@ -75,7 +75,7 @@ def test_difference_and_verdict_are_seen_without_scrolling_sideways(
 def test_a_click_on_a_head_sorts_by_difference(tmp_path: Path) -> None:
     require_browser()
     comparison = make_comparison(tmp_path)
-    with open_page(write_page(comparison, tmp_path), DESKTOP, tmp_path / "profile") as driver:
+    with open_page(write_html(comparison, tmp_path), DESKTOP, tmp_path / "profile") as driver:
         driver.find_elements(By.CSS_SELECTOR, "table.directions button[data-sort]")[1].click()
         shown = [
             row.get_attribute("data-name")

@@ -1,4 +1,4 @@
-"""The tables hold the comparison's numbers; a terminal gets only the largest differences of very many directions."""
+"""The tables have the comparison's numbers; of very many directions, the terminal has a part."""
 
 import json
 import re
@@ -8,10 +8,14 @@ from typing import List
 import pytest
 from support.comparisons import make_comparison
 
-from deepnet_fairseq.evaluation.compare.findings import outcome_lines
-from deepnet_fairseq.evaluation.compare.result import Comparison, Outcome, write_json
-from deepnet_fairseq.evaluation.compare.tables import as_markdown, as_text, direction_rows
-from deepnet_fairseq.evaluation.compare.write import write_comparison
+from deepnet_fairseq.evaluation.compare.compare import write_comparison
+from deepnet_fairseq.evaluation.compare.result import Comparison, SystemOutcome, write_json
+from deepnet_fairseq.evaluation.compare.text import (
+    as_markdown,
+    as_text,
+    direction_rows,
+    outcome_lines,
+)
 from deepnet_fairseq.evaluation.score.significance import BETTER, WORSE
 
 
@@ -26,12 +30,12 @@ def rows_of(text: str, direction: str) -> List[List[str]]:
     ]
 
 
-def test_every_direction_has_a_row_with_scores_difference_p_and_verdict(
+def test_every_direction_has_a_row_with_scores_difference_p_and_outcome(
     comparison: Comparison,
 ) -> None:
     text = as_text(comparison)
     for direction in comparison.directions:
-        ((_, lines, ours, theirs, difference, p, verdict),) = rows_of(text, direction.direction)
+        ((_, lines, ours, theirs, difference, p, outcome),) = rows_of(text, direction.direction)
         scores, test = direction.scores["BLEU"], direction.tests["BLEU"]["deepnet_1"]
         assert (int(lines), ours, theirs) == (
             direction.lines,
@@ -41,9 +45,9 @@ def test_every_direction_has_a_row_with_scores_difference_p_and_verdict(
         assert float(difference.replace("−", "-")) == pytest.approx(
             scores["deepnet_1"] - scores["post_ln"], abs=0.0501
         )
-        assert (p, verdict) == (
+        assert (p, outcome) == (
             f"{test.p_value:.3f}",
-            test.verdict if test.verdict in (BETTER, WORSE) else "–",
+            test.outcome if test.outcome in (BETTER, WORSE) else "–",
         )
 
 
@@ -52,7 +56,7 @@ def test_columns_are_aligned(comparison: Comparison) -> None:
         assert len({len(line) for line in block.splitlines()}) == 1
 
 
-def test_of_very_many_directions_a_terminal_gets_the_largest_differences(tmp_path: Path) -> None:
+def test_of_very_many_directions_the_terminal_has_the_largest_differences(tmp_path: Path) -> None:
     comparison = make_comparison(tmp_path, large=True)
     text = as_text(comparison)
     ranked = sorted(
@@ -68,8 +72,8 @@ def test_of_very_many_directions_a_terminal_gets_the_largest_differences(tmp_pat
     )
 
 
-def test_the_number_that_chance_alone_would_give_is_said(comparison: Comparison) -> None:
-    outcome = Outcome("deepnet_1", wins=120, ties=10, losses=58, better=90, worse=20)
+def test_the_number_of_significant_differences_by_chance_is_given(comparison: Comparison) -> None:
+    outcome = SystemOutcome("deepnet_1", wins=120, ties=10, losses=58, better=90, worse=20)
     comparison.directions *= 188 // 16 + 1
     del comparison.directions[188:]
     assert outcome_lines(comparison, outcome) == [
@@ -79,7 +83,7 @@ def test_the_number_that_chance_alone_would_give_is_said(comparison: Comparison)
     ]
 
 
-def test_without_a_test_there_are_no_p_and_verdict(comparison: Comparison) -> None:
+def test_without_a_test_there_are_no_p_and_outcome(comparison: Comparison) -> None:
     comparison.test = "none"
     assert direction_rows(comparison, comparison.directions)[0] == [
         "direction",
@@ -99,25 +103,23 @@ def test_markdown_keeps_its_columns_whatever_the_sentences_hold(comparison: Comp
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
 
 
-def test_json_holds_win_ratios_and_what_chance_would_give(
+def test_json_has_win_ratios_and_the_number_by_chance(
     comparison: Comparison, tmp_path: Path
 ) -> None:
-    held = json.loads(write_json(comparison, tmp_path).read_text(encoding="utf-8"))
-    outcome = held["outcomes"][0]
+    values = json.loads(write_json(comparison, tmp_path).read_text(encoding="utf-8"))
+    outcome = values["outcomes"][0]
     assert outcome["win_ratio"] == pytest.approx(100 * outcome["wins"] / 16)
-    assert held["significant_by_chance"] == pytest.approx(0.8)
-    assert held["directions"][0]["scores"]["BLEU"].keys() == {"post_ln", "deepnet_1"}
+    assert values["significant_by_chance"] == pytest.approx(0.8)
+    assert values["directions"][0]["scores"]["BLEU"].keys() == {"post_ln", "deepnet_1"}
 
 
-def test_all_files_are_written(comparison: Comparison, tmp_path: Path) -> None:
-    written = write_comparison(comparison, tmp_path / "out")
-    assert [path.name for path in written] == [
-        "comparison.json",
-        "comparison.md",
-        "comparison.html",
-        "comparison.png",
-    ]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        path.name for path in written
-    )
-    assert written[3].read_bytes().startswith(b"\x89PNG") and written[3].stat().st_size > 10_000
+def test_all_files_are_written_and_a_former_picture_is_removed(
+    comparison: Comparison, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "comparison.png").touch()
+    written = write_comparison(comparison, folder)
+    names = ["comparison.json", "comparison.md", "comparison.html"]
+    assert [path.name for path in written] == names
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)

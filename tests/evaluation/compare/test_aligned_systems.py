@@ -1,4 +1,4 @@
-"""What can't be compared is refused, or left out with a word."""
+"""What cannot be compared is rejected, or left out with a sentence that says so."""
 
 import shutil
 from pathlib import Path
@@ -19,21 +19,23 @@ def test_directions_that_a_system_lacks_are_named_and_left_out_of_all_means(
     shutil.copytree(runs / "strong/evaluation/hypotheses", tmp_path / "theirs")
     for file in ("de-en.en", "de-fr.fr"):
         (tmp_path / "theirs" / file).unlink()
-    found = compare([runs / "weak", tmp_path / "theirs"], UNTESTED)
-    assert found.left_out == ["Left out, because theirs lacks these 2 directions: de-en, de-fr."]
-    assert len(found.directions) == 8 and found.outcomes[0].directions == 8
+    comparison = compare([runs / "weak", tmp_path / "theirs"], UNTESTED)
+    assert comparison.left_out == [
+        "Left out, because theirs lacks these 2 directions: de-en, de-fr."
+    ]
+    assert len(comparison.directions) == 8 and comparison.outcomes[0].directions == 8
     into = [
         d.scores["BLEU"]
         for d in report_of(runs, "weak").directions
         if d.target == "en" and d.direction != "de-en"
     ]
     assert (
-        found.means[0].scores["BLEU"]["weak"] == pytest.approx(fmean(into))
-        and found.means[0].directions == 3
+        comparison.means[0].scores["BLEU"]["weak"] == pytest.approx(fmean(into))
+        and comparison.means[0].directions == 3
     )
 
 
-def test_runs_on_other_references_are_refused(runs: Path, tmp_path: Path) -> None:
+def test_runs_on_other_references_are_rejected(runs: Path, tmp_path: Path) -> None:
     directions = report_of(runs, "strong").directions
     directions[2].references_sha256 = "0" * 64
     other = rewrite(runs, tmp_path, "strong", directions=directions)
@@ -43,7 +45,7 @@ def test_runs_on_other_references_are_refused(runs: Path, tmp_path: Path) -> Non
         compare([runs / "weak", other], UNTESTED)
 
 
-def test_runs_without_a_common_direction_are_refused(runs: Path, tmp_path: Path) -> None:
+def test_runs_without_a_common_direction_are_rejected(runs: Path, tmp_path: Path) -> None:
     first, second = report_of(runs, "weak").directions[:3], report_of(runs, "strong").directions[3:]
     paths = [
         rewrite(runs, tmp_path, "weak", directions=first),
@@ -59,22 +61,25 @@ def test_a_metric_of_another_signature_is_left_out_in_one_sentence(
     signatures = report_of(runs, "strong").signatures
     ours = next(iter(signatures["BLEU"]))
     signatures["BLEU"] = {ours.replace("13a", "intl"): signatures["BLEU"][ours]}
-    found = compare(
+    comparison = compare(
         [runs / "weak", rewrite(runs, tmp_path, "strong", signatures=signatures)], UNTESTED
     )
-    assert found.metrics == ["chrF++"]
-    assert found.left_out == [
+    assert comparison.metrics == ["chrF++"]
+    assert comparison.left_out == [
         f"BLEU is left out: its signatures differ ({ours} and {ours.replace('13a', 'intl')})."
     ]
 
 
-def test_a_metric_that_one_run_lacks_is_left_out_and_none_at_all_is_refused(
+def test_a_metric_that_one_run_lacks_is_left_out_and_none_at_all_is_rejected(
     runs: Path, tmp_path: Path
 ) -> None:
     signatures = report_of(runs, "strong").signatures
     less = rewrite(runs, tmp_path, "strong", signatures={"BLEU": signatures["BLEU"]})
-    found = compare([runs / "weak", less], UNTESTED)
-    assert (found.metrics, found.left_out) == (["BLEU"], ["chrF++ is left out: strong has none."])
+    comparison = compare([runs / "weak", less], UNTESTED)
+    assert (comparison.metrics, comparison.left_out) == (
+        ["BLEU"],
+        ["chrF++ is left out: strong has none."],
+    )
     none = rewrite(runs, tmp_path, "middle", signatures={"chrF": signatures["chrF++"]})
     with pytest.raises(
         EvaluationError,
@@ -83,7 +88,9 @@ def test_a_metric_that_one_run_lacks_is_left_out_and_none_at_all_is_refused(
         compare([runs / "weak", none], UNTESTED)
 
 
-def test_hypotheses_that_were_changed_after_scoring_are_refused(runs: Path, tmp_path: Path) -> None:
+def test_hypotheses_that_were_changed_after_scoring_are_rejected(
+    runs: Path, tmp_path: Path
+) -> None:
     shutil.copytree(runs / "strong/evaluation", tmp_path / "strong")
     shutil.copy(
         runs / "weak/evaluation/hypotheses/ar-en.en", tmp_path / "strong/hypotheses/ar-en.en"
@@ -106,7 +113,7 @@ FOLDERS = {
 
 
 @pytest.mark.parametrize(("name", "lines", "message"), FOLDERS.values(), ids=FOLDERS)
-def test_hypotheses_that_fit_no_direction_are_refused(
+def test_hypotheses_that_fit_no_direction_are_rejected(
     runs: Path, tmp_path: Path, name: str, lines: int, message: str
 ) -> None:
     (tmp_path / name).write_text("word\n" * lines)
@@ -135,9 +142,9 @@ def test_comet_has_scores_but_no_test(runs: Path, tmp_path: Path) -> None:
         paths.append(
             rewrite(runs, tmp_path, name, directions=report.directions, signatures=signatures)
         )
-    found = compare(paths, Options(metrics=["COMET"], test="none", examples=0))
-    assert found.metric == "COMET" and found.means[0].scores["COMET"]["strong"] - found.means[
-        0
-    ].scores["COMET"]["weak"] == pytest.approx(1)
+    comparison = compare(paths, Options(metrics=["COMET"], test="none", examples=0))
+    assert comparison.metric == "COMET" and comparison.means[0].scores["COMET"][
+        "strong"
+    ] - comparison.means[0].scores["COMET"]["weak"] == pytest.approx(1)
     with pytest.raises(EvaluationError, match="COMET has no test"):
         compare(paths, Options(metrics=["COMET"]))
