@@ -1,4 +1,7 @@
-"""Checkpoint averaging: the choice of files, the mean, and what is refused. That fairseq loads the result: test_evaluate_command.py."""
+"""Checkpoint averaging: the choice of files, the mean, and what is rejected.
+
+test_evaluate_command.py shows that fairseq loads the result.
+"""
 
 import logging
 from pathlib import Path
@@ -106,7 +109,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("other", "message"), REFUSED, ids=["missing", "surplus", "shape"])
-def test_checkpoints_of_other_models_are_refused_by_file_and_tensor(
+def test_checkpoints_of_other_models_are_rejected_by_file_and_tensor(
     tmp_path: Path, other: Dict[str, torch.Tensor], message: str
 ) -> None:
     with pytest.raises(EvaluationError, match=message):

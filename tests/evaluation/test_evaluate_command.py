@@ -132,10 +132,10 @@ def test_the_printed_command_run_by_hand_gives_the_same_hypotheses(
         check=True,
         capture_output=True,
     )
-    found = re.findall(
+    matches = re.findall(
         r"^D-(\d+)\t\S+\t(.*)$", (tmp_path / "generate-test.txt").read_text(), flags=re.MULTILINE
     )
-    by_hand = [text for _, text in sorted(found, key=lambda pair: int(pair[0]))]
+    by_hand = [text for _, text in sorted(matches, key=lambda pair: int(pair[0]))]
     assert hypotheses(evaluated)["de-en"].splitlines() == by_hand
 
 
@@ -317,8 +317,12 @@ def test_what_cannot_be_scored_is_reported_before_anything_is_translated(
     monkeypatch.setattr(evaluate, "decode_all", None)
     text = trained.path.read_text()
     wrong = {
-        "metrics: [spBLEU]": r"none of the metrics can be computed: spBLEU: .* is not there; get it with",
-        "metrics: [chrF], reference_scores: zhang2020, reference_system: 6L": "reference_scores are BLEU, which metrics leaves out",
+        "metrics: [spBLEU]": (
+            r"none of the metrics can be computed: spBLEU: .* is not there; get it with"
+        ),
+        "metrics: [chrF], reference_scores: zhang2020, reference_system: 6L": (
+            "reference_scores are BLEU, which metrics leaves out"
+        ),
         "reference_scores: zhang2020, reference_system: 7L": "has no system '7L'; it has 6L, ",
         "flores200_model: absent.model": r"flores200_model: .*absent\.model is not there",
     }
@@ -354,14 +358,13 @@ def test_an_interrupted_run_keeps_what_is_translated(
         json.loads(path.read_text())
         for path in (evaluated.evaluation_dir / "hypotheses").glob("*.json")
     ]
-    assert all("0.7" in stamp["made_from"]["command"] for stamp in metadata) and len(
-        metadata
-    ) == len(DIRECTIONS)
+    assert len(metadata) == len(DIRECTIONS)
+    assert all("0.7" in content["made_from"]["command"] for content in metadata)
     assert not list((evaluated.evaluation_dir / "hypotheses").glob("*.partial"))
 
 
 def test_a_killed_run_resumes_with_what_is_left(trained: Recipe, tmp_path: Path) -> None:
-    """The real process, killed for good when it has finished a direction; its workers end with it."""
+    """The real process, killed when it has finished a direction; its workers end with it."""
     code = "import sys; from deepnet_fairseq.evaluation.decode import decode; "
     code += "decode.BATCHES_IN_GROUP = 0; "
     code += "from deepnet_fairseq.commands import evaluate; sys.exit(evaluate.main(sys.argv[1:]))"

@@ -54,9 +54,9 @@ def page_faults(variables: Dict[str, str]) -> int:
 
 
 def test_a_value_of_the_users_is_kept(tmp_path: Path) -> None:
-    found = environment_of_command(tmp_path, MALLOC_TRIM_THRESHOLD_="4096")
-    assert found["MALLOC_TRIM_THRESHOLD_"] == "4096"
-    assert set(found) >= set(VARIABLES)
+    environment = environment_of_command(tmp_path, MALLOC_TRIM_THRESHOLD_="4096")
+    assert environment["MALLOC_TRIM_THRESHOLD_"] == "4096"
+    assert set(environment) >= set(VARIABLES)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries ignore it")

@@ -7,32 +7,18 @@ how to install it.
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from sacrebleu import utils
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import CHRF
 from sacrebleu.metrics.base import Metric as Scorer
-from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS, TokenizerSPM
-from sentencepiece import SentencePieceProcessor
 
-from deepnet_fairseq.data.language_identification import base_language
 from deepnet_fairseq.errors import EvaluationError
+from deepnet_fairseq.evaluation.score import scorers
 from deepnet_fairseq.evaluation.score.comet import CometFailure, Texts, find_comet
 from deepnet_fairseq.io import sha256_of
 
 logger = logging.getLogger(__name__)
-
-# The paper's OPUS-100 figures use it for every target language, Chinese and Japanese included.
-PAPERS_TOKENIZER = "13a"
-# sacrebleu chooses tokenizers by two-letter codes.
-TWO_LETTERS = {"zho": "zh", "chi": "zh", "cmn": "zh", "jpn": "ja", "kor": "ko"}
-FLORES200 = SPM_MODELS["flores200"]
-# Of the published model (4,852,054 bytes), as its copies on the Hugging Face hub state it
-# (flores200_sacrebleu_tokenizer_spm.model).
-FLORES200_SHA256 = "14bb8dfb35c0ffdea7bc01e56cea38b9e3d5efcdcb9c251d6b40538e1aab555a"
 
 
 @dataclass(frozen=True)
@@ -84,7 +70,7 @@ class PapersBleu(SacrebleuMetric):
 
     def scorer(self, target: str) -> Scorer:
         """Return the same object for every language."""
-        return papers_bleu()
+        return scorers.papers_bleu()
 
 
 class LanguageBleu(SacrebleuMetric):
@@ -92,7 +78,7 @@ class LanguageBleu(SacrebleuMetric):
 
     def scorer(self, target: str) -> Scorer:
         """Return the object for the language's tokenizer."""
-        return bleu_of_language(_two_letters(target))
+        return scorers.language_bleu(scorers.two_letters(target))
 
     def missing(self, target: str) -> str:
         """Return which tokenizer's package is missing and how to install it, in one line, or ""."""
@@ -102,7 +88,7 @@ class LanguageBleu(SacrebleuMetric):
         except (ImportError, RuntimeError, AssertionError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             reason = reason or "MeCab has a user dictionary"
-            return f'{reason}: pip install "sacrebleu[{_two_letters(target)}]"'
+            return f'{reason}: pip install "sacrebleu[{scorers.two_letters(target)}]"'
         return ""
 
 
@@ -128,41 +114,26 @@ class SpBleu(SacrebleuMetric):
     sacrebleu's tokenizer flores200 downloads a missing model; here it is only read from a file.
     """
 
-    @property
-    def path(self) -> Path:
-        """The named model, or the place where sacrebleu keeps it, whether or not it is there."""
-        default = Path(utils.SACREBLEU_DIR, "models", Path(FLORES200["url"]).name)
-        return Path(self.model) if self.model else default
-
     def scorer(self, target: str) -> Scorer:
         """Return the same object for every language."""
-        return _spbleu(self.path)
+        return scorers.spbleu(scorers.flores200_path(self.model))
 
     def check_model(self) -> None:
         """Raise EvaluationError for a named file that is no model; warn of an unpublished one."""
-        problem = self.missing("")
+        problem, path = self.missing(""), scorers.flores200_path(self.model)
         if problem and self.model:
             raise EvaluationError(f"flores200_model: {problem}")
-        if not problem and sha256_of(self.path) != FLORES200_SHA256:
+        if not problem and sha256_of(path) != scorers.FLORES200_SHA256:
             logger.warning(
                 "warning: %s is not the flores200 model that %s leads to; its spBLEU cannot be "
                 "compared with published scores",
-                self.path,
-                FLORES200["url"],
+                path,
+                scorers.FLORES200["url"],
             )
 
     def missing(self, target: str) -> str:
         """Return why the model cannot be used and how to get it, in one line, or ""."""
-        # Reports are shown to others, so they do not name a home folder.
-        place = str(self.path).replace(str(Path.home()), "~", 1)
-        get = f"get it with: curl -L --create-dirs -o {place} {FLORES200['url']}"
-        if not self.path.is_file():
-            return f"the SentencePiece model {place} is not there; {get}"
-        try:
-            _spbleu(self.path)
-        except (OSError, RuntimeError):
-            return f"{place} is not a SentencePiece model; {get}"
-        return ""
+        return scorers.flores200_problem(scorers.flores200_path(self.model))
 
 
 class Comet(Metric):
@@ -231,7 +202,7 @@ def choose_metrics(
         if scored and duplicate:
             left_out[metric.name] = (
                 "the same as BLEU: no target language is tokenised with anything but "
-                f"{PAPERS_TOKENIZER} here"
+                f"{scorers.PAPERS_TOKENIZER} here"
             )
         elif scored:
             chosen.append(metric)
@@ -245,41 +216,5 @@ def is_testable(name: str) -> bool:
 
 def _is_papers(metric: Metric, targets: Sequence[str]) -> bool:
     return isinstance(metric, LanguageBleu) and all(
-        metric.scorer(target) is papers_bleu() for target in targets
+        metric.scorer(target) is scorers.papers_bleu() for target in targets
     )
-
-
-# Scorers are shared, so that a sentence is tokenized once for all that is measured with it. force:
-# no warnings about text that looks tokenized, as some of OPUS-100's does.
-@cache
-def papers_bleu() -> BLEU:
-    """Return sacrebleu's BLEU as the paper uses it."""
-    return BLEU(tokenize=PAPERS_TOKENIZER, force=True)
-
-
-@cache
-def bleu_of_language(language: str) -> BLEU:
-    """Return sacrebleu's BLEU for a language; it is `papers_bleu()` if the tokenizer is 13a."""
-    scorer = BLEU(trg_lang=language, force=True)
-    return papers_bleu() if scorer.tokenizer_signature == PAPERS_TOKENIZER else scorer
-
-
-def _two_letters(target: str) -> str:
-    language = base_language(target)
-    return TWO_LETTERS.get(language, language)
-
-
-class _LocalTokenizer(TokenizerSPM):
-    """sacrebleu's flores200 with a given model; its own constructor may download one."""
-
-    def __init__(self, model: Path) -> None:
-        self.name = FLORES200["signature"]
-        self.sp = SentencePieceProcessor(model_file=str(model))
-
-
-@cache
-def _spbleu(model: Path) -> BLEU:
-    scorer = BLEU(force=True)
-    scorer.tokenizer = _LocalTokenizer(model)
-    scorer.tokenizer_signature = scorer.tokenizer.signature()
-    return scorer

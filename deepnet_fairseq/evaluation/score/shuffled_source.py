@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import List, Sequence
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.score.metrics import papers_bleu
+from deepnet_fairseq.evaluation.score.scorers import papers_bleu
 
 # A small model in mid-training (mean BLEU 15) had 4 to 23 times the shuffled BLEU, and one that
 # ignored its source 1.0 times.

@@ -41,8 +41,8 @@ def test_batches_hold_as_much_as_the_limits_allow_longest_first(
 
 
 def test_every_sentence_is_in_one_batch() -> None:
-    found = [(s.direction, s.line) for batch in make_batches(MIXED, 20, None) for s in batch]
-    assert sorted(found, key=str) == sorted(((s.direction, s.line) for s in MIXED), key=str)
+    batched = [(s.direction, s.line) for batch in make_batches(MIXED, 20, None) for s in batch]
+    assert sorted(batched, key=str) == sorted(((s.direction, s.line) for s in MIXED), key=str)
 
 
 def test_directions_share_batches_but_for_target_languages_that_must_not_mix() -> None:

@@ -6,20 +6,20 @@ from deepnet_fairseq.evaluation.decode.test_data import both_ways
 
 
 def test_both_ways_of_every_pair_supervised_first() -> None:
-    found = both_ways([("de", "en"), ("en", "zu")], [("de", "zu")])
-    assert [d.name for d in found] == ["de-en", "en-de", "en-zu", "zu-en", "de-zu", "zu-de"]
-    assert found[3].source_file(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
-    assert found[5].reference_file(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
+    directions = both_ways([("de", "en"), ("en", "zu")], [("de", "zu")])
+    assert [d.name for d in directions] == ["de-en", "en-de", "en-zu", "zu-en", "de-zu", "zu-de"]
+    assert directions[3].source_file(Path("c")) == Path("c/supervised/en-zu/opus.en-zu-test.zu")
+    assert directions[5].reference_file(Path("c")) == Path("c/zero-shot/de-zu/opus.de-zu-test.de")
 
 
 def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_another() -> None:
-    found = both_ways(
+    directions = both_ways(
         [("an", "en"), ("de", "en")],
         [],
         {"ted": [("an", "en"), ("an", "de")]},
         untested=[("an", "en")],
     )
-    names = [(direction.name, direction.zero_shot) for direction in found]
+    names = [(direction.name, direction.zero_shot) for direction in directions]
     assert names == [
         ("de-en", False),
         ("en-de", False),
@@ -31,12 +31,12 @@ def test_a_trained_pair_without_a_test_set_of_its_own_is_not_zero_shot_in_anothe
 
 
 def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -> None:
-    found = both_ways(
+    directions = both_ways(
         [("de", "en")],
         [("de", "fr")],
         {"ted": [("de", "en"), ("de", "fr")], "flores200": [("de", "en")]},
     )
-    assert [d.name for d in found[4:]] == [
+    assert [d.name for d in directions[4:]] == [
         "flores200.de-en",
         "flores200.en-de",
         "ted.de-en",
@@ -44,10 +44,15 @@ def test_further_test_sets_come_last_with_files_names_and_means_of_their_own() -
         "ted.de-fr",
         "ted.fr-de",
     ]
-    assert [(d.subset, d.zero_shot) for d in (found[0], found[2], found[4], found[8])] == [
+    assert [
+        (d.subset, d.zero_shot)
+        for d in (directions[0], directions[2], directions[4], directions[8])
+    ] == [
         ("test", False),
         ("test", True),
         ("flores200", False),
         ("ted", True),
     ]
-    assert found[5].source_file(Path("c")) == Path("c/test-sets/flores200/de-en/opus.de-en-test.en")
+    assert directions[5].source_file(Path("c")) == Path(
+        "c/test-sets/flores200/de-en/opus.de-en-test.en"
+    )

@@ -30,13 +30,12 @@ class WordEncoder:
 
     def encode(self, lines: List[bytes]) -> Any:
         ids = [[3 if word == b"unknown" else 9 for word in line.split()] + [2] for line in lines]
-        return np.array([i for line in ids for i in line], np.int32), np.array(
-            list(map(len, ids)), np.int32
-        )
+        lengths = np.array([len(line) for line in ids], np.int32)
+        return np.array([i for line in ids for i in line], np.int32), lengths
 
 
 class Model:
-    """Stands in for the translator: it records what it was given, and can stop before a direction."""
+    """Stands in for the translator: records what it is given, and can stop before a direction."""
 
     def __init__(self) -> None:
         self.given: List[str] = []
@@ -69,7 +68,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
 
 @pytest.fixture
 def run(tmp_path: Path, model: Model) -> Setup:
-    """run(*flags) decodes the toy corpus with these flags."""
+    """Decode the toy corpus with flags of fairseq-generate."""
     for direction in DIRECTIONS:
         path = direction.source_file(tmp_path / "corpus")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,16 +98,16 @@ def run(tmp_path: Path, model: Model) -> Setup:
 
 
 def test_every_direction_gets_a_file_in_the_target_language(run: Setup, model: Model) -> None:
-    found = run()
+    results = run()
     assert model.directions == ["de-en", "de-fr", "en-de", "fr-de"]
-    assert [h.path.name for h in found] == ["de-en.en", "en-de.de", "de-fr.fr", "fr-de.de"]
-    assert [h.direction.zero_shot for h in found] == [False, False, True, True]
-    assert not list(found[0].path.parent.glob("*.partial"))
+    assert [h.path.name for h in results] == ["de-en.en", "en-de.de", "de-fr.fr", "fr-de.de"]
+    assert [h.direction.zero_shot for h in results] == [False, False, True, True]
+    assert not list(results[0].path.parent.glob("*.partial"))
 
 
 def test_lines_in_are_lines_out_and_every_special_one_is_listed(run: Setup, model: Model) -> None:
-    for found in (run(), run()):  # made, and read back
-        for hypotheses in found:
+    for results in (run(), run()):  # made, and read back
+        for hypotheses in results:
             name = hypotheses.direction.name
             assert hypotheses.path.read_text() == f"{name} 0\n{name} 1\n{name} 2\n\n\n"
             assert (hypotheses.lines, hypotheses.special) == (
@@ -126,8 +125,8 @@ def test_a_test_set_of_empty_lines_is_finished_without_the_model(
         DIRECTIONS[0].reference_file(tmp_path / "corpus"),
     ):
         path.write_text("\n\n")
-    found = {h.direction.name: h for h in run()}
-    assert found["de-en"].path.read_text() == "\n\n" and found["de-en"].special.empty == [0, 1]
+    results = {h.direction.name: h for h in run()}
+    assert results["de-en"].path.read_text() == "\n\n" and results["de-en"].special.empty == [0, 1]
     assert model.directions == ["de-fr", "fr-de"]
 
 

@@ -37,8 +37,8 @@ def test_every_step_chooses_what_fairseq_chooses(
     lprobs[:, :, dictionary.pad()] = -math.inf
     scores = -torch.rand(SENTENCES, BEAMS, LENGTH).cumsum(-1)
     expected = BeamSearch(dictionary).step(step, lprobs.clone(), scores[:, :, :step])
-    found = limited.step(step, lprobs.clone(), scores[:, :, :step], None, torch.arange(SENTENCES))
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+    actual = limited.step(step, lprobs.clone(), scores[:, :, :step], None, torch.arange(SENTENCES))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(actual, expected, strict=True))
 
 
 def test_a_vocabulary_smaller_than_the_beams_gives_as_many_candidates_as_fairseq(
@@ -51,10 +51,10 @@ def test_a_vocabulary_smaller_than_the_beams_gives_as_many_candidates_as_fairseq
     lprobs = torch.arange(SENTENCES * BEAMS * len(small)).view(SENTENCES, BEAMS, -1).float().neg()
     for step in (0, 1):
         expected = BeamSearch(small).step(step, lprobs.clone(), torch.zeros(SENTENCES, BEAMS, step))
-        found = search.step(
+        actual = search.step(
             step, lprobs.clone(), torch.zeros(SENTENCES, BEAMS, step), None, torch.arange(SENTENCES)
         )
-        assert [tensor.tolist() for tensor in found] == [tensor.tolist() for tensor in expected]
+        assert [tensor.tolist() for tensor in actual] == [tensor.tolist() for tensor in expected]
 
 
 def test_a_sentence_at_its_limit_can_only_end(

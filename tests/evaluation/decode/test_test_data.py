@@ -65,7 +65,7 @@ def test_sentences_are_encoded_as_sentencepiece_and_fairseq_do_it(
 @pytest.mark.parametrize(
     ("references", "counts"), [("one\n", "has 7 lines, .* 1"), ("", "has 7 lines, .* 0")]
 )
-def test_sides_of_different_length_are_refused(corpus: Path, references: str, counts: str) -> None:
+def test_sides_of_different_length_are_rejected(corpus: Path, references: str, counts: str) -> None:
     DIRECTION.reference_file(corpus).write_text(references)
     with pytest.raises(
         EvaluationError, match=rf"opus\.de-en-test\.de {counts}; they must be as many"
@@ -73,7 +73,7 @@ def test_sides_of_different_length_are_refused(corpus: Path, references: str, co
         count_test_lines(DIRECTION, corpus)
 
 
-def test_no_lines_at_all_are_refused(corpus: Path) -> None:
+def test_no_lines_at_all_are_rejected(corpus: Path) -> None:
     for path in (DIRECTION.source_file(corpus), DIRECTION.reference_file(corpus)):
         path.write_text("")
     with pytest.raises(

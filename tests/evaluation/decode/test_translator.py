@@ -32,7 +32,8 @@ LANGUAGE_TOKENS = {
         "lang-tok-style: mbart"
     ),
 }
-# The same length limit for every sentence: that of fairseq depends on the batch, and this model often gets there.
+# The same length limit for every sentence: fairseq's depends on the batch, and this model often
+# reaches it.
 FLAGS = ["--max-len-a", "0", "--max-len-b", "12"]
 
 
@@ -42,7 +43,7 @@ def recipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def with_larger_weights(recipe: Recipe) -> Recipe:
-    """So little training gives the same translation to all sentences; random weights tell them apart."""
+    """Add noise to the weights: so little training gives all sentences the same translation."""
     path = recipe.checkpoint_dir / "checkpoint_last.pt"
     state = load_checkpoint(path)
     torch.manual_seed(5)
@@ -81,10 +82,10 @@ def by_fairseq(words: Sequence[str], folder: Path) -> List[str]:
     flags = [*words[1:], "--results-path", str(folder), "--num-workers", "0"]
     parsed: Namespace = options.parse_args_and_arch(options.get_generation_parser(), flags)
     generate.main(parsed)
-    found = re.findall(
+    matches = re.findall(
         r"^D-(\d+)\t\S+\t(.*)$", (folder / "generate-test.txt").read_text(), flags=re.MULTILINE
     )
-    return [text for _, text in sorted(found, key=lambda pair: int(pair[0]))]
+    return [text for _, text in sorted(matches, key=lambda pair: int(pair[0]))]
 
 
 @pytest.mark.parametrize(
@@ -100,18 +101,18 @@ def test_every_direction_is_translated_as_fairseq_generate_does_it(
     model = recipe.checkpoint_dir / "checkpoint_last.pt"
     args = parse(command(recipe, directions[-1], *flags))  # whichever direction they are of
     generation = Generation(args, lambda d: command(recipe, d, *flags), model)
-    found = decode_all(
+    translated = decode_all(
         directions, generation, recipe.corpus_dir, recipe.vocabulary_dir, tmp_path / "ours"
     )
     different = 0
-    for hypotheses in found:
+    for hypotheses in translated:
         ours = hypotheses.path.read_text().splitlines()
         assert ours == by_fairseq(
             command(recipe, hypotheses.direction, *flags), tmp_path / hypotheses.direction.name
         )
         assert len(ours) == LINES
         different += len(set(ours))
-    assert different > 2 * len(found)  # not the same sentence all the time
+    assert different > 2 * len(translated)  # not the same sentence all the time
 
 
 @pytest.fixture(scope="module")
@@ -162,12 +163,12 @@ def test_sentences_too_long_for_the_model_have_no_hypothesis_and_the_others_keep
 ) -> None:
     whole = all_at_once(toy, sentences, 1000)
     longest = max(len(sentence.ids) for sentence in sentences)
-    found = all_at_once(
+    translated = all_at_once(
         toy, sentences, 1000, "--max-source-positions", str(longest)
     )  # the language token is one more
     too_long = {(s.direction, s.line) for s in sentences if len(s.ids) == longest}
-    assert {place for place, hypothesis in found.items() if hypothesis is None} == too_long
-    assert {p: h for p, h in found.items() if p not in too_long} == {
+    assert {place for place, hypothesis in translated.items() if hypothesis is None} == too_long
+    assert {p: h for p, h in translated.items() if p not in too_long} == {
         p: h for p, h in whole.items() if p not in too_long
     }
 
@@ -204,9 +205,13 @@ def test_one_sentence_too_large_for_the_memory_is_an_error(
 
 
 def test_other_searches_of_fairseq_work_as_they_are(toy: Recipe, sentences: List[Sentence]) -> None:
-    found = all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3")
-    assert found == all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3")
-    assert found != all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "4")
+    translated = all_at_once(toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3")
+    assert translated == all_at_once(
+        toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "3"
+    )
+    assert translated != all_at_once(
+        toy, sentences, 1000, "--sampling", "--nbest", "2", "--seed", "4"
+    )
 
 
 def test_the_minimum_length_goes_before_a_sentences_own_limit(

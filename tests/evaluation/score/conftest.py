@@ -7,7 +7,7 @@ import pytest
 from sentencepiece import SentencePieceTrainer
 from support.odd_text import REFERENCES
 
-from deepnet_fairseq.evaluation.score import metrics
+from deepnet_fairseq.evaluation.score.scorers import language_bleu
 
 
 @pytest.fixture(autouse=True)
@@ -52,4 +52,4 @@ def no_mecab(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if neither MeCab were installed."""
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ja_mecab.MeCab", None)
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_ko_mecab.MeCab", None)
-    metrics.bleu_of_language.cache_clear()
+    language_bleu.cache_clear()

@@ -37,17 +37,17 @@ def test_all_test_sets_are_scored_with_one_load_of_the_model(
         "en-zh": write_job(tmp_path / "three", "zh", REFERENCES[3:4], REFERENCES[3:4]),
     }
     comet = Comet("COMET", str(checkpoint))
-    found = comet.score_all((name, job.read()) for name, job in jobs.items())
-    assert comet.missing("de") == "" and list(found) == list(jobs)
+    results = comet.score_all((name, job.read()) for name, job in jobs.items())
+    assert comet.missing("de") == "" and list(results) == list(jobs)
     lines = [overlap(*pair) for pair in zip(HYPOTHESES, REFERENCES, strict=True)]
-    assert [found[name].value for name in jobs] == pytest.approx(
+    assert [results[name].value for name in jobs] == pytest.approx(
         [100 * fmean(lines), 100 * fmean(lines[:5]), 100], abs=1e-9
     )
     (call,) = calls_of(stub)
     assert call[call.index("--model") + 1] == str(checkpoint)
     assert call[call.index("--gpus") + 1] == "1"
     digest = hashlib.sha256(b"weights").hexdigest()[:12]
-    assert {score.signature for score in found.values()} == {
+    assert {score.signature for score in results.values()} == {
         f"model:wmt22-comet-da|sha256:{digest}|scale:100|version:2.2.7"
     }
 

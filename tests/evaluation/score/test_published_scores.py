@@ -87,10 +87,10 @@ def test_another_runs_scores_are_as_exact_as_ours(tmp_path: Path) -> None:
     assert published == Published(
         "toy", str(path), "BLEU", {r.direction: r.scores["BLEU"] for r in report.directions}, None
     )
-    found = against(
+    result = against(
         published, {"de-en": published.scores["de-en"] + 1e-6, "en-de": published.scores["en-de"]}
     )
-    assert (found.wins, found.ties, found.losses) == (1, 1, 0)
+    assert (result.wins, result.ties, result.losses) == (1, 1, 0)
 
 
 # published 31.4, ours → (wins, ties, losses)
@@ -104,8 +104,8 @@ ROUNDED = {
 
 @pytest.mark.parametrize(("ours", "expected"), ROUNDED.values(), ids=ROUNDED)
 def test_ours_is_rounded_as_the_published_score_is(ours: float, expected: tuple) -> None:
-    found = against(Published("s", "x", "BLEU", {"de-en": 31.4}, 1), {"de-en": ours})
-    assert (found.wins, found.ties, found.losses) == expected
+    result = against(Published("s", "x", "BLEU", {"de-en": 31.4}, 1), {"de-en": ours})
+    assert (result.wins, result.ties, result.losses) == expected
 
 
 def test_the_win_ratio_against_zhang2020_is_the_one_counted_by_hand() -> None:
@@ -119,17 +119,17 @@ def test_the_win_ratio_against_zhang2020_is_the_one_counted_by_hand() -> None:
     ours = {row["direction"]: float(row["6L+MergedAtt"]) for row in rows}
     wins = sum(ours[row["direction"]] > float(row["6L"]) for row in rows)
     ties = sum(ours[row["direction"]] == float(row["6L"]) for row in rows)
-    found = against(load_published("zhang2020", "6L"), ours)
-    assert (found.wins, found.ties, found.losses) == (wins, ties, 218 - wins - ties)
-    assert found.win_ratio == pytest.approx(100 * wins / 218)
+    result = against(load_published("zhang2020", "6L"), ours)
+    assert (result.wins, result.ties, result.losses) == (wins, ties, 218 - wins - ties)
+    assert result.win_ratio == pytest.approx(100 * wins / 218)
     assert (wins, ties) == (14, 11)
 
 
 def test_only_directions_that_both_have_count() -> None:
     ours = {"de-en": 30.0, "newstest2014.de-en": 99.0, "en-xx": 99.0, "fr-en": 1.0}
-    found = against(load_published("zhang2020", "6L"), ours)
-    assert set(found.scores) == {"de-en", "fr-en"}
-    assert found.wins + found.ties + found.losses == 2
+    result = against(load_published("zhang2020", "6L"), ours)
+    assert set(result.scores) == {"de-en", "fr-en"}
+    assert result.wins + result.ties + result.losses == 2
 
 
 def test_no_direction_in_common_is_an_error() -> None:

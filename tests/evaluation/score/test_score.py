@@ -61,19 +61,19 @@ def test_each_test_set_gets_what_is_measured_of_it_alone(
     )
     for name, job in jobs.items():
         sources, hypotheses, references = job.read()
-        found = scored[name]
-        assert found.lines == len(references)
-        assert found.scores == {
+        measured = scored[name]
+        assert measured.lines == len(references)
+        assert measured.scores == {
             metric.name: metric.score(hypotheses, references, job.target) for metric in chosen
         }
-        assert list(found.scores) == config.metrics
-        assert found.source_use == measure_source_use(sources, hypotheses, references)
-        assert found.source_use.bleu == found.scores["BLEU"].value
-        assert found.off_target == off_target_rate(hypotheses, job.target, load_identifier())
-        assert found.off_target_references == off_target_rate(
+        assert list(measured.scores) == config.metrics
+        assert measured.source_use == measure_source_use(sources, hypotheses, references)
+        assert measured.source_use.bleu == measured.scores["BLEU"].value
+        assert measured.off_target == off_target_rate(hypotheses, job.target, load_identifier())
+        assert measured.off_target_references == off_target_rate(
             references, job.target, load_identifier()
         )
-        assert found.references_sha256 == hashlib.sha256(job.references.read_bytes()).hexdigest()
+        assert measured.references_sha256 == hashlib.sha256(job.references.read_bytes()).hexdigest()
     # the hypotheses are in many languages, so that most of them are off the target
     assert scored["en-zh"].off_target > 50 and scored["en-li"].off_target is None
     assert left_out == {"off-target (li)": "py3langid does not know this language"}
@@ -104,7 +104,10 @@ def test_a_few_lines_are_not_worth_a_process(
 def test_a_direction_lacks_the_metric_that_cannot_score_its_target(tmp_path: Path) -> None:
     jobs = {f"en-{target}": write_job(tmp_path / target, target) for target in ("ja", "zh")}
     scored, left_out = score_all(jobs, EvaluationConfig(metrics=["BLEU-lang", "BLEU"]))
-    assert [list(found.scores) for found in scored.values()] == [["BLEU"], ["BLEU-lang", "BLEU"]]
+    assert [list(measured.scores) for measured in scored.values()] == [
+        ["BLEU"],
+        ["BLEU-lang", "BLEU"],
+    ]
     assert list(left_out) == ["BLEU-lang (ja)"]
 
 
@@ -118,7 +121,7 @@ def test_comet_stands_among_the_others_in_the_configs_order(
         metrics=["chrF", "COMET", "BLEU"], comet_model=str(tmp_path / "model.ckpt")
     )
     scored, left_out = score_all(jobs, config)
-    assert [list(found.scores) for found in scored.values()] == [config.metrics] * len(jobs)
+    assert [list(measured.scores) for measured in scored.values()] == [config.metrics] * len(jobs)
     assert scored["de-en"].scores["COMET"].value == 100
     assert "COMET" not in left_out and len(calls_of(stub)) == 1
 
@@ -134,7 +137,7 @@ def test_a_failing_comet_takes_no_other_score_with_it(
     scored, left_out = score_all(
         jobs, EvaluationConfig(metrics=["COMET", "BLEU"], comet_model=str(tmp_path / "model.ckpt"))
     )
-    assert [list(found.scores) for found in scored.values()] == [["BLEU"]] * len(jobs)
+    assert [list(measured.scores) for measured in scored.values()] == [["BLEU"]] * len(jobs)
     assert left_out["COMET"] == f"{stub} failed with status 1: OSError: no tokeniser"
 
 
@@ -143,9 +146,9 @@ def test_without_the_identifier_rates_are_left_out_once(
 ) -> None:
     monkeypatch.setattr("deepnet_fairseq.data.language_identification.find_spec", lambda name: None)
     scored, left_out = score_all(jobs, EvaluationConfig(metrics=["BLEU"]))
-    assert {(found.off_target, found.off_target_references) for found in scored.values()} == {
-        (None, None)
-    }
+    assert {
+        (measured.off_target, measured.off_target_references) for measured in scored.values()
+    } == {(None, None)}
     assert left_out == {"off-target": "needs the package py3langid: pip install -e '.[langid]'"}
 
 
@@ -174,7 +177,7 @@ def test_files_of_different_length_are_named_before_any_work(
     assert caplog.text == ""
 
 
-def test_a_test_set_without_lines_is_refused(tmp_path: Path) -> None:
+def test_a_test_set_without_lines_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(
         EvaluationError,
         match=r"references holds no lines; it must hold a reference for every source",

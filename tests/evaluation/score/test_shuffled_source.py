@@ -27,7 +27,7 @@ IGNORING = {
 
 
 @pytest.mark.parametrize("hypotheses", IGNORING.values(), ids=IGNORING.keys())
-def test_hypotheses_that_ignore_their_source_are_found(hypotheses: List[str]) -> None:
+def test_hypotheses_that_ignore_their_source_are_detected(hypotheses: List[str]) -> None:
     assert measure_source_use(SOURCES, hypotheses, REFERENCES).ignores_source
 
 
@@ -36,17 +36,17 @@ def test_half_right_hypotheses_depend_on_their_source() -> None:
         " ".join(right.split()[:5] + wrong.split()[5:])
         for right, wrong in zip(REFERENCES, sentences(2), strict=True)
     ]
-    found = measure_source_use(SOURCES, half, REFERENCES)
-    assert not found.ignores_source
-    assert found.bleu > 10 * found.shuffled_bleu
+    result = measure_source_use(SOURCES, half, REFERENCES)
+    assert not result.ignores_source
+    assert result.bleu > 10 * result.shuffled_bleu
 
 
 def test_sentences_that_share_a_frame_do_not_hide_that_the_content_is_ignored() -> None:
     references = [f"on the third day of that long year there were {word} here" for word in WORDS]
     ignoring = [references[7]] * 40
-    found = measure_source_use(SOURCES[:40], ignoring, references)
-    assert found.bleu > 50
-    assert found.ignores_source
+    result = measure_source_use(SOURCES[:40], ignoring, references)
+    assert result.bleu > 50
+    assert result.ignores_source
 
 
 def test_the_share_of_distinct_hypotheses_is_among_distinct_sources() -> None:
@@ -60,7 +60,7 @@ def test_a_tiny_test_set_is_not_judged() -> None:
 
 
 @pytest.mark.parametrize("lines", [(49, 50, 50), (50, 49, 50), (50, 50, 49), (0, 0, 0)])
-def test_lines_without_counterpart_are_refused(lines: Tuple[int, int, int]) -> None:
+def test_lines_without_counterpart_are_rejected(lines: Tuple[int, int, int]) -> None:
     texts = [
         text[:count] for text, count in zip((SOURCES, REFERENCES, REFERENCES), lines, strict=True)
     ]

@@ -127,13 +127,13 @@ def test_an_outcome_needs_a_difference_and_a_small_p(
 
 
 def test_a_system_does_not_differ_from_itself(texts: Dict[str, List[str]]) -> None:
-    found = paired_test(
+    result = paired_test(
         [texts["baseline"], texts["baseline"]], texts["references"], BLEU(), "bootstrap", 100
     )
-    assert found.systems[1].p_value == pytest.approx(
+    assert result.systems[1].p_value == pytest.approx(
         1 / 101
     )  # sacrebleu's: a zero difference is not put down to chance
-    assert found.outcome(1) == UNDECIDED
+    assert result.outcome(1) == UNDECIDED
 
 
 def test_chance_alone_is_called_significant_about_as_often_as_promised() -> None:
@@ -141,7 +141,7 @@ def test_chance_alone_is_called_significant_about_as_often_as_promised() -> None
 
     The share is 0.05, within four standard deviations of 0.015.
     """
-    found = 0
+    result = 0
     for seed in range(200):
         draw = random.Random(seed)
         references = [" ".join(draw.choices(WORDS, k=8)) for _ in range(60)]
@@ -152,13 +152,13 @@ def test_chance_alone_is_called_significant_about_as_often_as_promised() -> None
             ]
             for _ in range(2)
         ]
-        found += (
+        result += (
             paired_test(systems, references, BLEU(), "randomisation", 200).outcome(1) != UNDECIDED
         )
-    assert found / 200 == pytest.approx(0.05, abs=0.06)
+    assert result / 200 == pytest.approx(0.05, abs=0.06)
 
 
-def test_files_of_different_length_are_refused(texts: Dict[str, List[str]]) -> None:
+def test_files_of_different_length_are_rejected(texts: Dict[str, List[str]]) -> None:
     with pytest.raises(EvaluationError, match=r"119 hypotheses for 120 references"):
         paired_test(
             [texts["baseline"], texts["worse"][1:]], texts["references"], BLEU(), "bootstrap"

@@ -8,7 +8,7 @@ import pytest
 from support.odd_text import HYPOTHESES, REFERENCES
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.score import metrics
+from deepnet_fairseq.evaluation.score import scorers
 from deepnet_fairseq.evaluation.score.metrics import METRICS, SpBleu, choose_metrics
 
 ALONE = [METRICS["spBLEU"]]
@@ -70,7 +70,7 @@ def test_another_model_than_the_published_one_is_warned_of(
     assert f"{flores200_model} is not the flores200 model" in caplog.text
     caplog.clear()
     monkeypatch.setattr(
-        metrics, "FLORES200_SHA256", hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest()
+        scorers, "FLORES200_SHA256", hashlib.sha256(Path(flores200_model).read_bytes()).hexdigest()
     )
     SpBleu("spBLEU", flores200_model).check_model()
     assert caplog.text == ""
