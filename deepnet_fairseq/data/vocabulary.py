@@ -1,30 +1,19 @@
-"""One SentencePiece vocabulary for all languages, and its fairseq dictionary.
-
-It is trained on a temperature-balanced sample: language l with n_l training lines gets a share of
-n_l^(1/T) / sum_k n_k^(1/T). If its share is more than it has, its lines are repeated: capping the
-share instead would leave low-resource languages with too few pieces however high T is.
-"""
+"""One SentencePiece vocabulary for all languages, and its fairseq dictionary."""
 
 import io
-import logging
-import random
 import re
 import shutil
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import sentencepiece
 from fairseq.data import Dictionary
 
-from deepnet_fairseq.data.bitext import corpus_file
-from deepnet_fairseq.data.normalize import normalize_spaces
+from deepnet_fairseq.data.vocabulary_sample import balanced_sample
 from deepnet_fairseq.errors import DataError
-from deepnet_fairseq.io import count_lines, read_lines, sha256_of
+from deepnet_fairseq.io import sha256_of
 from deepnet_fairseq.languages import Pair
-
-logger = logging.getLogger(__name__)
 
 MODEL_NAME = "spm.model"
 DICTIONARY_NAME = "dict.txt"
@@ -68,8 +57,7 @@ class VocabularyConfig:
             )
         if not 0 < self.character_coverage <= 1:
             raise DataError(
-                f"character_coverage is {self.character_coverage}; "
-                "it must lie above 0 and be at most 1"
+                f"character_coverage is {self.character_coverage}; it must be above 0 and at most 1"
             )
         for name in ("size", "sample_lines"):
             if getattr(self, name) < 1:
@@ -101,64 +89,6 @@ class VocabularyConfig:
 def language_tag(language: str) -> str:
     """Return fairseq's tag of a language (--lang-tok-style multilingual)."""
     return f"__{language}__"
-
-
-def sample_sizes(lines: Mapping[str, int], temperature: float, total: int) -> Dict[str, int]:
-    """Return how many of a sample's `total` lines each language gets.
-
-    The numbers are proportional to lines^(1/temperature), and rounded so that they add up.
-    """
-    weights = {language: count ** (1 / temperature) for language, count in sorted(lines.items())}
-    exact = {
-        language: total * weight / sum(weights.values()) for language, weight in weights.items()
-    }
-    sizes = {language: int(size) for language, size in exact.items()}
-    by_remainder = sorted(exact, key=lambda language: (sizes[language] - exact[language], language))
-    for language in by_remainder[: total - sum(sizes.values())]:
-        sizes[language] += 1
-    return sizes
-
-
-def training_files(corpus_root: Path, pairs: Sequence[Pair]) -> Dict[str, List[Path]]:
-    """Return the files with training sentences of each language."""
-    files: Dict[str, List[Path]] = {}
-    for pair in pairs:
-        for language in pair:
-            files.setdefault(language, []).append(corpus_file(corpus_root, pair, "train", language))
-    return dict(sorted(files.items()))
-
-
-def balanced_sample(
-    corpus_root: Path, pairs: Sequence[Pair], config: VocabularyConfig
-) -> Iterator[str]:
-    """Yield the sentences that the vocabulary is trained on, language by language.
-
-    A language whose share is larger than its text gives every line equally often, and a random
-    part of them once more. The sample is the same for the same corpus and config.
-    """
-    files = training_files(corpus_root, pairs)
-    lines = {
-        language: sum(count_lines(path) for path in paths) for language, paths in files.items()
-    }
-    empty = [language for language, count in lines.items() if count == 0]
-    if empty or not lines:
-        raise DataError(
-            f"no training sentences in {', '.join(empty) or 'any language'}; "
-            "the vocabulary needs some of every language"
-        )
-    total = min(config.sample_lines, sum(lines.values()))
-    for language, size in sample_sizes(lines, config.sampling_temperature, total).items():
-        available = lines[language]
-        logger.info("vocabulary sample: %d lines of %s, which has %d", size, language, available)
-        rounds, rest = divmod(size, available)
-        rng = random.Random(f"{config.seed}/{language}")
-        once_more = Counter(rng.sample(range(available), rest))
-        number = 0
-        for path in files[language]:
-            for line in read_lines(path):
-                if times := rounds + once_more[number]:
-                    yield from [normalize_spaces(line)] * times
-                number += 1
 
 
 def train_vocabulary(
@@ -197,10 +127,13 @@ def _train(
     config: VocabularyConfig, corpus_root: Path, pairs: Sequence[Pair], languages: Sequence[str]
 ) -> bytes:
     """Return the trained model, serialized."""
+    sample = balanced_sample(
+        corpus_root, pairs, config.sample_lines, config.sampling_temperature, config.seed
+    )
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=balanced_sample(corpus_root, pairs, config),
+            sentence_iterator=sample,
             # A model_prefix would be stored in the model, which would then depend on the folder.
             model_writer=model,
             vocab_size=config.size,

@@ -11,16 +11,17 @@ from fairseq import options
 from fairseq.data import Dictionary, indexed_dataset
 from fairseq_cli import preprocess
 
-from deepnet_fairseq.data import binarize as module
+from deepnet_fairseq.data import encoder
 from deepnet_fairseq.data.binarize import (
+    FAIRSEQ_SPLIT,
     BinarizationConfig,
-    Encoder,
     binarize,
     binary_prefix,
     check_binary,
     data_paths,
 )
 from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file, write_pair
+from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.data.vocabulary import (
     VocabularyConfig,
     load_dictionary,
@@ -130,7 +131,7 @@ def reference(
             ]
             folder.mkdir(exist_ok=True)
             (folder / f"{split}.{language}").write_text("".join(encoded), encoding="utf-8")
-        words += [f"--{module.FAIRSEQ_SPLIT[split]}pref", str(folder / split)]
+        words += [f"--{FAIRSEQ_SPLIT[split]}pref", str(folder / split)]
     preprocess.main(options.get_preprocessing_parser().parse_args(words))
     return folder / "bin"
 
@@ -203,7 +204,7 @@ def test_the_bytes_are_the_same_with_a_model_of_someone_elses(work: Path, tmp_pa
 def test_blocks_and_threads_do_not_show(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, threads: int
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(encoder, "BLOCK", block)
     assert (
         Encoder(work / "vocabulary", threads).write(
             text_file(work, ("en", "ja"), "train", "ja"), tmp_path / "out"

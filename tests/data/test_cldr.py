@@ -14,8 +14,8 @@ import pytest
 from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, check_pair, corpus_file
 from deepnet_fairseq.data.corpora.build import BuildContext
 from deepnet_fairseq.data.corpora.cldr import CldrCorpus
+from deepnet_fairseq.data.corpora.cldr_phrasebook import Phrasebook
 from deepnet_fairseq.data.corpora.cldr_phrases import (
-    Phrasebook,
     country_name,
     locale_of,
     moment,

@@ -223,7 +223,7 @@ SIDES: Dict[str, Any] = {"en": "a.en", "de": "a.de"}
                     "de-en": PairFiles(SIDES, SIDES, SIDES),
                 }
             },
-            "de-en stands more than once",
+            "de-en is more than once",
         ),
         ({"pairs": {"en-de": PairFiles(SIDES, SIDES, SIDES)}, "pivot": "fr"}, "pivot is 'fr'"),
     ],

@@ -169,13 +169,13 @@ def test_an_archive_fetched_by_other_means_needs_no_network(
     assert len(read_pair(tmp_path / "corpus", ("de", "en"), "test", "test-sets/ted")) == 2
 
 
-def test_the_detokeniser_is_asked_for_before_any_work(
+def test_the_detokenizer_is_asked_for_before_any_work(
     make_corpus: Any, monkeypatch: pytest.MonkeyPatch, published: Published, tmp_path: Path
 ) -> None:
     assert (
         make_corpus("en-de").fingerprint()["further_tests"]["ted"]["sacremoses"].startswith("0.1")
     )
-    monkeypatch.setattr(ted, "DETOKENISER", "no-such-package")
+    monkeypatch.setattr(ted, "DETOKENIZER", "no-such-package")
     with pytest.raises(
         DataError, match="ted needs the package no-such-package; install it with: pip install"
     ):

@@ -14,11 +14,10 @@ from fairseq.data.multilingual.multilingual_utils import augment_dictionary
 from deepnet_fairseq.data.bitext import write_pair
 from deepnet_fairseq.data.vocabulary import (
     VocabularyConfig,
-    balanced_sample,
     load_model,
-    sample_sizes,
     train_vocabulary,
 )
+from deepnet_fairseq.data.vocabulary_sample import balanced_sample, sample_sizes
 from deepnet_fairseq.errors import DataError
 
 PAIRS = [("de", "en"), ("en", "zu")]
@@ -48,6 +47,11 @@ def train(
     return load_model(directory)
 
 
+def sample_of(corpus: Path, config: VocabularyConfig) -> List[str]:
+    lines, temperature = config.sample_lines, config.sampling_temperature
+    return list(balanced_sample(corpus, PAIRS, lines, temperature, config.seed))
+
+
 @pytest.mark.parametrize(
     ("temperature", "total", "expected"),
     [
@@ -69,7 +73,7 @@ def test_sample_sizes_add_up(total: int) -> None:
 
 
 def test_a_small_language_is_repeated_to_its_full_share(corpus: Path) -> None:
-    sample = list(balanced_sample(corpus, PAIRS, CONFIG))
+    sample = sample_of(corpus, CONFIG)
     by_language = Counter(line.split()[0] for line in sample)
     weights = {
         language: count ** (1 / CONFIG.sampling_temperature) for language, count in LINES.items()
@@ -86,16 +90,12 @@ def test_a_small_language_is_repeated_to_its_full_share(corpus: Path) -> None:
 
 
 def test_the_sample_is_drawn_by_the_seed(corpus: Path) -> None:
-    samples = [
-        list(balanced_sample(corpus, PAIRS, replace(CONFIG, seed=seed))) for seed in (1, 1, 2)
-    ]
+    samples = [sample_of(corpus, replace(CONFIG, seed=seed)) for seed in (1, 1, 2)]
     assert samples[0] == samples[1] != samples[2]
 
 
 def test_the_sample_is_no_larger_than_the_corpus(corpus: Path) -> None:
-    assert len(list(balanced_sample(corpus, PAIRS, replace(CONFIG, sample_lines=10**9)))) == sum(
-        LINES.values()
-    )
+    assert len(sample_of(corpus, replace(CONFIG, sample_lines=10**9))) == sum(LINES.values())
 
 
 def test_training_twice_gives_the_same_model(corpus: Path, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_language_without_text_is_named(tmp_path: Path) -> None:
     [
         ({"model_type": "wordpiece"}, "'wordpiece'; choose one of unigram, bpe"),
         ({"sampling_temperature": 0.5}, "it must be at least 1"),
-        ({"character_coverage": 1.5}, "it must lie above 0"),
+        ({"character_coverage": 1.5}, "it must be above 0"),
         ({"sample_lines": 0}, "sample_lines is 0"),
         ({"model": "spm.model", "language_tags": True}, "pieces cannot be added to a given model"),
     ],

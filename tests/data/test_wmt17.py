@@ -103,7 +103,7 @@ def replace_training(
         monkeypatch.setitem(
             TRAINING,
             name,
-            wmt17.TrainingText(published.add(text.archive, tar_gz(members)), text.member),
+            wmt17.TrainingPart(published.add(text.archive, tar_gz(members)), text.member),
         )
 
 

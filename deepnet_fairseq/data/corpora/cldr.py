@@ -16,7 +16,7 @@ from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, write_pair
 from deepnet_fairseq.data.cleaning import SplitCounts
 from deepnet_fairseq.data.corpora.base import Corpus
 from deepnet_fairseq.data.corpora.build import BuildContext, Counts
-from deepnet_fairseq.data.corpora.cldr_phrases import InventorySizes, Phrasebook
+from deepnet_fairseq.data.corpora.cldr_phrasebook import InventorySizes, Phrasebook
 from deepnet_fairseq.data.corpora.cldr_sentences import KINDS, Sentences
 from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Dict, Iterator, List, Set, Tuple
 
-from deepnet_fairseq.data.corpora.cldr_phrases import Phrasebook, join
+from deepnet_fairseq.data.corpora.cldr_phrasebook import Phrasebook
+from deepnet_fairseq.data.corpora.cldr_phrases import join
 
 # Contents of a kind that are shuffled as a list; of more, numbers are sampled until one is new.
 MAX_LISTED = 100000

@@ -51,7 +51,7 @@ class FilesCorpus(FileCorpus):
         repeated = [name for name, count in names.items() if count > 1]
         if repeated:
             raise DataError(
-                f"{repeated[0]} stands more than once in pairs and zero_shot; merge its blocks"
+                f"{repeated[0]} is more than once in pairs and zero_shot; merge its blocks"
             )
         if self.pivot not in self.all_languages():
             languages = ", ".join(self.all_languages())

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from tqdm import tqdm
 
-from deepnet_fairseq.data.binarize import Encoder
+from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.evaluation.decode.batches import group_sources, make_batches
 from deepnet_fairseq.evaluation.decode.generation_args import Generation
 from deepnet_fairseq.evaluation.decode.hypotheses import (

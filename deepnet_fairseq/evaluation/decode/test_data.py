@@ -7,8 +7,8 @@ from typing import Iterable, List, Mapping
 
 import numpy as np
 
-from deepnet_fairseq.data.binarize import Encoder
 from deepnet_fairseq.data.bitext import SUPERVISED, ZERO_SHOT, corpus_file, part_of_test_set
+from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.io import count_lines, read_lines
 from deepnet_fairseq.languages import Pair, sort_pair

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sentencepiece
 
-from deepnet_fairseq.data.binarize import Encoder
+from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.data.vocabulary import MODEL_NAME, load_dictionary, write_dictionary
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.test_data import Direction, count_test_lines, read_source

@@ -14,7 +14,7 @@ from support.files_toy import DIRECTIONS, LINES, train_toy
 from deepnet_fairseq.checkpoints import load_checkpoint
 from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.data.binarize import Encoder
+from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.batches import make_batches
 from deepnet_fairseq.evaluation.decode.decode import decode_all
