@@ -11,8 +11,8 @@ setup(
     packages=find_packages(include=["deepnet_fairseq", "deepnet_fairseq.*"]),
     package_data={"deepnet_fairseq.evaluation": ["report/templates/*", "score/published/*.tsv"]},
     install_requires=[
-        # Not on PyPI: PyPI's 0.12.2 with the edits of scripts/fairseq_edits.
-        "fairseq==0.12.2+deepnet.1",
+        # Not on PyPI: PyPI's 0.12.2 with the patches of scripts/patches.
+        "fairseq==0.12.2+deepnet.2",
         "torch>=2.6,<3",
         "babel>=2.14,<3",
         # the reports: pages and figures

@@ -1,7 +1,7 @@
 """What scripts/setup.sh asks about a virtual environment; run by the Python in it.
 
 environment.py current PROJECT [--with-tests]   exit 0 if everything that setup.sh installs is there
-environment.py has-fairseq                      exit 0 if the installed fairseq carries today's edits
+environment.py has-fairseq                      exit 0 if the installed fairseq has today's patches
 environment.py has-torch                        exit 0 if torch 2.6 or newer is there
 environment.py record PROJECT [--with-tests]    remember that the installation is complete
 environment.py repair                           remove packages that an interrupted pip left half installed
@@ -16,7 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Callable, Dict, List
 
-import fairseq_edits
+if __package__:
+    from . import fairseq_patches
+else:  # run as a script
+    import fairseq_patches
 
 OLDEST_TORCH = (2, 6)
 STAMP = Path(sys.prefix) / ".deepnet-setup"
@@ -44,7 +47,7 @@ def main(arguments: List[str]) -> int:
 
 
 def is_current(project: Path, tests: bool) -> bool:
-    """Tell whether setup.sh once finished here for just this project and these edits, and the packages are still there."""
+    """Tell whether setup.sh finished here for this project, and all packages are still there."""
     if not STAMP.is_file():
         return False
     recorded = STAMP.read_text().splitlines()
@@ -64,7 +67,7 @@ def record(project: Path, tests: bool) -> bool:
 def state(project: Path) -> str:
     """Return a hash of all that decides what gets installed."""
     parts = [
-        fairseq_edits.fingerprint(),
+        fairseq_patches.fingerprint(),
         str(project.resolve()),
         (project / "setup.py").read_text(),
     ]
@@ -72,22 +75,21 @@ def state(project: Path) -> str:
 
 
 def has_fairseq() -> bool:
-    """Tell whether the installed fairseq is ours, with the edits as they are today."""
-    if version_of("fairseq") != fairseq_edits.VERSION:
+    """Tell whether the installed fairseq is ours, with the patches as they are today."""
+    if version_of("fairseq") != fairseq_patches.VERSION:
         return False
     package = importlib.util.find_spec(
         "fairseq"
     )  # finds it without importing it, and torch with it
     if package is None or package.origin is None:
         return False
-    edits = Path(package.origin).with_name("edits.py")
-    return edits.is_file() and f'"{fairseq_edits.fingerprint()}"' in edits.read_text(
-        encoding="utf-8"
-    )
+    record = Path(package.origin).with_name("patches.py")
+    expected = f'"{fairseq_patches.fingerprint()}"'
+    return record.is_file() and expected in record.read_text(encoding="utf-8")
 
 
 def has_torch() -> bool:
-    """Tell whether a torch is installed that fairseq's edits were made for."""
+    """Tell whether a torch is installed that fairseq's patches were made for."""
     numbers = version_of("torch").split(".")[:2]
     return (
         len(numbers) == 2

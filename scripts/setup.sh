@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a virtual environment in which everything of this project runs: fairseq 0.12.2+deepnet.1, torch, this package.
+# Make a virtual environment in which everything of this project runs: fairseq 0.12.2+deepnet.2, torch, this package.
 #
 # usage: scripts/setup.sh [--python PYTHON] [--venv DIR] [--with-tests]
 #
@@ -7,7 +7,7 @@
 #   --venv DIR        the environment, made if it is not there (default: .venv beside scripts/)
 #   --with-tests      also what scripts/test.sh needs
 #
-# fairseq's wheel is built from PyPI's source distribution, with the edits of scripts/fairseq_edits/; that needs a C++ compiler. A torch
+# fairseq's wheel is built from PyPI's source distribution, with the patches of scripts/patches/; that needs a C++ compiler, and git or patch. A torch
 # of 2.6 or newer that is in the environment stays; else torch 2.13.0 is installed, from wherever pip is configured to get it. It may be
 # interrupted and run again at any time; when nothing is left to do it takes a second.
 #

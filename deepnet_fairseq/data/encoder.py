@@ -62,14 +62,8 @@ class Encoder:
                     sizes.frombytes(lengths.tobytes())
                     progress.update(len(sizes))
             with self.index_writer(str(index_path), self.dtype) as index:
-                # fairseq's own makes a list, 50 bytes per sentence
-                index._get_pointers = self._offsets
                 index.write(np.array(sizes, np.int32))
         return len(sizes)
-
-    def _offsets(self, sizes: np.ndarray) -> np.ndarray:
-        """Return the first byte of each sentence."""
-        return (np.cumsum(sizes, dtype=np.int64) - sizes) * np.dtype(self.dtype).itemsize
 
     def encode(self, lines: List[bytes]) -> Tuple[np.ndarray, np.ndarray]:
         """Return the dictionary indices of all lines, one after another, and their lengths."""

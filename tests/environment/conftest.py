@@ -1,6 +1,7 @@
-"""Fixtures of the tests of fairseq's edits and of the environment they are installed in.
+"""Fixtures of the tests of fairseq's patches and of the environment they are installed in.
 
-A test of an edit is marked with the edit's name, and `test_fairseq_edits.py` sees to it that none goes without.
+A test of a patch is marked with the patch's name; `test_fairseq_patches.py` checks that none lacks
+a test.
 """
 
 import random
@@ -18,7 +19,7 @@ sys.path.insert(0, str(SCRIPTS))
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known to --strict-markers."""
     config.addinivalue_line(
-        "markers", "edit(name): shows that the defect which this edit of fairseq mends is gone"
+        "markers", "patch(name): shows that the defect which this patch of fairseq mends is gone"
     )
 
 

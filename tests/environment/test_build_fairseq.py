@@ -48,13 +48,13 @@ def test_wheel_that_was_built_before_is_used_again(
     capsys: pytest.CaptureFixture,
     no_commands: List[List[str]],
 ) -> None:
-    wheel = build_fairseq.wheel_folder(tmp_path) / "fairseq-0.12.2+deepnet.1-any.whl"
+    wheel = build_fairseq.wheel_folder(tmp_path) / "fairseq-0.12.2+deepnet.2-any.whl"
     wheel.parent.mkdir()
     wheel.touch()
     monkeypatch.setenv("CXX", "no-such-compiler")  # none is needed
     assert build_fairseq.main(["--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{wheel}\n"
-    monkeypatch.setattr(build_fairseq.fairseq_edits, "fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr(build_fairseq.fairseq_patches, "fingerprint", lambda: "0123456789abcdef")
     assert build_fairseq.find_wheel(tmp_path) is None
     assert no_commands == []
 

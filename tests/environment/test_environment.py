@@ -29,7 +29,7 @@ def test_finished_installation_is_current_until_something_changes(
     (project / "setup.py").write_text("other requirements")
     assert not environment.is_current(project, tests=False)
     environment.record(project, tests=False)
-    monkeypatch.setattr(environment.fairseq_edits, "fingerprint", lambda: "0123456789abcdef")
+    monkeypatch.setattr(environment.fairseq_patches, "fingerprint", lambda: "0123456789abcdef")
     assert not environment.is_current(project, tests=False)
 
 

@@ -5,7 +5,7 @@ What needs no order of its own is done in a few threads, chunk by chunk: numpy l
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 import numpy as np
 from fairseq.data import data_utils
@@ -138,32 +138,19 @@ class BatchCutter:
 
     def _cut(self, finished: bool) -> None:
         tokens = np.concatenate(self._waiting) if self._waiting else np.empty(0, np.int64)
-        ends = data_utils.batch_by_size(
-            np.arange(len(tokens)).view(_SplitNowhere),
-            None,
-            num_tokens_vec=tokens,
+        ends = data_utils.batch_ends_by_size(
+            tokens,
             max_tokens=self._limits.max_tokens,
             max_sentences=self._limits.max_sentences,
             required_batch_size_multiple=self._limits.multiple,
         )
-        sizes = np.diff(ends[0], prepend=0, append=len(tokens)) if ends else np.empty(0, np.int64)
+        sizes = np.diff(ends, prepend=0)
         if not finished:
             # What follows may still change the last two: a batch that grows, and sentences that do not fill a multiple. All before are
             # final, and the cutting of the rest does not depend on them.
             sizes = sizes[:-2]
         self._sizes.append(sizes)
         self._waiting = [tokens[sizes.sum() :]]
-
-
-class _SplitNowhere(np.ndarray):
-    """A row for which np.split returns the places alone: fairseq's batch_by_size ends with one, which takes 3 microseconds a batch."""
-
-    def __array_function__(self, function: Callable, types: Any, args: Any, kwargs: Any) -> Any:
-        return (
-            [args[1]]
-            if function is np.split
-            else super().__array_function__(function, types, args, kwargs)
-        )
 
 
 def _refuse_longest(side: str, by_length: np.ndarray, limit: Optional[float]) -> None:

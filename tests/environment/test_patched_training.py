@@ -19,9 +19,9 @@ from support.fairseq_commands import SMALL
 from torch import Tensor, nn
 
 
-@pytest.mark.edit("autocast")
-@pytest.mark.edit("attention-masks-of-one-kind")
-@pytest.mark.edit("pin-memory-only-for-cuda")
+@pytest.mark.patch("torch-amp-names")
+@pytest.mark.patch("attention-masks-of-one-kind")
+@pytest.mark.patch("pin-memory-only-for-cuda")
 @pytest.mark.parametrize("step", ["train", "resume", "generate"])
 def test_commands_warn_of_nothing(step: str, journey: Dict[str, Any]) -> None:
     lines = (journey[step].stdout + journey[step].stderr).splitlines()
@@ -35,7 +35,7 @@ class Line(nn.Linear):
         """Nothing depends on it."""
 
 
-@pytest.mark.edit("autocast")
+@pytest.mark.patch("torch-amp-names")
 def test_train_step_computes_loss_and_gradient_without_a_deprecation() -> None:
     model, sample = Line(3, 1, bias=False), torch.tensor([[1.0, 2.0, 4.0]])
 
@@ -51,7 +51,7 @@ def test_train_step_computes_loss_and_gradient_without_a_deprecation() -> None:
     torch.testing.assert_close(loss, model(sample).sum())
 
 
-@pytest.mark.edit("fp16-on-cpu")
+@pytest.mark.patch("fp16-on-cpu")
 def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
     parameters = [
         nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])
@@ -61,7 +61,7 @@ def test_half_precision_parameters_on_the_cpu_get_a_flat_float32_copy() -> None:
     assert copy.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
-@pytest.mark.edit("fp16-on-cpu")
+@pytest.mark.patch("fp16-on-cpu")
 def test_gradients_in_half_precision_reach_the_float32_copy_on_the_cpu() -> None:
     parameters = [
         nn.Parameter(torch.tensor(values).half()) for values in ([[1.0, 2.0, 3.0]], [4.0, 5.0])
@@ -79,7 +79,7 @@ def test_gradients_in_half_precision_reach_the_float32_copy_on_the_cpu() -> None
     assert copy.grad.tolist() == [1.0, 1.0, 1.0, 2.0, 2.0]
 
 
-@pytest.mark.edit("overflow-on-cpu")
+@pytest.mark.patch("fp16-on-cpu")
 def test_an_overflow_in_half_precision_on_the_cpu_is_skipped_and_training_goes_on(
     toy_data: Path,
     in_process: Callable[..., None],
@@ -98,7 +98,7 @@ def test_an_overflow_in_half_precision_on_the_cpu_is_skipped_and_training_goes_o
     )
 
 
-@pytest.mark.edit("grad-scaler")
+@pytest.mark.patch("torch-amp-names")
 def test_amp_scales_the_loss_without_a_deprecation() -> None:
     config = OmegaConf.create(
         {"optimizer": {}, "common": {"fp16_init_scale": 32, "min_loss_scale": 0.5}}
@@ -112,7 +112,7 @@ def test_amp_scales_the_loss_without_a_deprecation() -> None:
     assert optimizer._grad_scaler.get_scale() == scale
 
 
-@pytest.mark.edit("attention-masks-of-one-kind")
+@pytest.mark.patch("attention-masks-of-one-kind")
 def test_boolean_padding_beside_a_float_mask_means_what_two_boolean_masks_mean() -> None:
     torch.manual_seed(3)
     attention, x = MultiheadAttention(12, 3, self_attention=True).eval(), torch.randn(5, 2, 12)

@@ -23,7 +23,7 @@ def parse(words: List[str]) -> argparse.Namespace:
     return options.parse_args_and_arch(options.get_training_parser(), input_args=words)
 
 
-@pytest.mark.edit("config-default-factories")
+@pytest.mark.patch("config-default-factories")
 def test_each_fairseq_config_has_groups_of_its_own() -> None:
     first, second = FairseqConfig(), FairseqConfig()
     first.common.seed = 1234
@@ -32,14 +32,14 @@ def test_each_fairseq_config_has_groups_of_its_own() -> None:
     assert all(getattr(first, group) is not getattr(second, group) for group in GROUPS)
 
 
-@pytest.mark.edit("transformer-config-default-factories")
+@pytest.mark.patch("config-default-factories")
 def test_each_transformer_config_has_parts_of_its_own() -> None:
     first, second = TransformerConfig(), TransformerConfig()
     first.encoder_layers, first.decoder.layers, first.quant_noise.pq = 12, 14, 0.5
     assert (second.encoder.layers, second.decoder_layers, second.quant_noise.pq) == (6, 6, 0.0)
 
 
-@pytest.mark.edit("transformer-config-default-factories")
+@pytest.mark.patch("config-default-factories")
 def test_stock_transformer_has_its_defaults_on_the_command_line() -> None:
     args = parse(["data", "--arch", "transformer", "--encoder-layers", "3"])
     found = (
@@ -59,7 +59,7 @@ class WiderConfig(TransformerConfig):
     width: int = field(default=12, metadata={"help": "a field of the plugin's own"})
 
 
-@pytest.mark.edit("transformer-config-default-factories")
+@pytest.mark.patch("config-default-factories")
 def test_dataclass_that_derives_from_transformer_config_reaches_the_command_line() -> None:
     parser = argparse.ArgumentParser()
     gen_parser_from_dataclass(parser, WiderConfig(), with_prefix="")
@@ -74,7 +74,7 @@ def test_dataclass_that_derives_from_transformer_config_reaches_the_command_line
     assert (config.width, config.encoder.layers, config.decoder.layers) == (12, 6, 4)
 
 
-@pytest.mark.edit("hydra-init-calls-factories")
+@pytest.mark.patch("config-default-factories")
 @pytest.mark.parametrize("group", GROUPS)
 def test_hydra_knows_the_defaults_of_every_group(group: str) -> None:
     hydra_init("some_config")
@@ -83,7 +83,7 @@ def test_hydra_knows_the_defaults_of_every_group(group: str) -> None:
     assert set(node) == {f.name for f in fields(type(getattr(FairseqConfig(), group)))}
 
 
-@pytest.mark.edit("hydra-compose")
+@pytest.mark.patch("hydra-compose-and-main")
 def test_namespace_becomes_a_config_that_takes_new_keys_while_it_is_made() -> None:
     config = convert_namespace_to_omegaconf(parse(["data", *SMALL, "--seed", "77"]))
     assert (config.common.seed, config.optimizer._name, config.model.encoder_layers) == (
@@ -93,7 +93,7 @@ def test_namespace_becomes_a_config_that_takes_new_keys_while_it_is_made() -> No
     )
 
 
-@pytest.mark.edit("bf16-without-tpu")
+@pytest.mark.patch("bf16-without-tpu")
 @pytest.mark.parametrize(
     ("torch_xla", "tpu"),
     [(None, False), (object(), True)],
@@ -107,23 +107,23 @@ def test_bf16_asks_for_a_tpu_only_where_there_can_be_one(
     assert (args.bf16, args.tpu) == (True, tpu)
 
 
-@pytest.mark.edit("bf16-help")
+@pytest.mark.patch("bf16-without-tpu")
 def test_help_of_bf16_promises_a_tpu_only_with_torch_xla() -> None:
     assert "implies --tpu if torch_xla is there" in " ".join(
         options.get_training_parser().format_help().split()
     )
 
 
-@pytest.mark.edit("hydra-compose")
-@pytest.mark.edit("hydra-schema-warning")
-@pytest.mark.edit("hydra-primary-config")
+@pytest.mark.patch("hydra-compose-and-main")
+@pytest.mark.patch("hydra-schema-warning")
+@pytest.mark.patch("hydra-primary-config")
 @pytest.mark.parametrize("step", ["train", "resume", "generate"])
 def test_hydra_says_nothing_when_a_command_runs(step: str, journey: Dict[str, Any]) -> None:
     assert "hydra" not in journey[step].stderr.lower()
 
 
-@pytest.mark.edit("hydra-main")
-@pytest.mark.edit("hydra-primary-config")
+@pytest.mark.patch("hydra-compose-and-main")
+@pytest.mark.patch("hydra-primary-config")
 def test_hydra_train_trains_and_says_nothing(
     toy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

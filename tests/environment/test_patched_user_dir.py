@@ -24,7 +24,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sys.modules.pop("a_plugin", None)
 
 
-@pytest.mark.edit("user-dir-by-package-name")
+@pytest.mark.patch("user-dir-by-package-name")
 def test_name_of_an_importable_package_is_enough(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -33,7 +33,7 @@ def test_name_of_an_importable_package_is_enough(
     assert sys.modules["a_plugin"].__file__ == str(package / "__init__.py")
 
 
-@pytest.mark.edit("user-dir-by-package-name")
+@pytest.mark.patch("user-dir-by-package-name")
 @pytest.mark.parametrize("name", ["a_plugin", "no/such/folder", "json.decoder", "sys"])
 def test_what_is_neither_folder_nor_package_is_named(name: str, package: Path) -> None:
     with pytest.raises(
@@ -42,7 +42,7 @@ def test_what_is_neither_folder_nor_package_is_named(name: str, package: Path) -
         import_user_module(Namespace(user_dir=name))
 
 
-@pytest.mark.edit("user-dir-by-package-name")
+@pytest.mark.patch("user-dir-by-package-name")
 def test_folder_still_wins_over_a_package_of_that_name(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_folder_still_wins_over_a_package_of_that_name(
     assert sys.modules["a_plugin"].__file__ == str(Path.cwd() / "a_plugin" / "__init__.py")
 
 
-@pytest.mark.edit("user-dir-by-package-name")
+@pytest.mark.patch("user-dir-by-package-name")
 def test_this_project_is_found_by_name_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +65,7 @@ def test_this_project_is_found_by_name_from_anywhere(
     )
 
 
-@pytest.mark.edit("user-dir-imported-already")
+@pytest.mark.patch("user-dir-imported-already")
 def test_package_that_was_imported_by_another_path_is_no_clash(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +78,7 @@ def test_package_that_was_imported_by_another_path_is_no_clash(
     assert sys.modules["a_plugin"] is a_plugin
 
 
-@pytest.mark.edit("user-dir-imported-already")
+@pytest.mark.patch("user-dir-imported-already")
 @pytest.mark.parametrize("kind", ["package", "module"])
 def test_another_package_of_the_same_name_is_still_a_clash(
     kind: str, package: Path, monkeypatch: pytest.MonkeyPatch

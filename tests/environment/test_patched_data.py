@@ -12,7 +12,7 @@ from fairseq.data import Dictionary, FairseqDataset, data_utils, iterators
 from fairseq.modules.dynamic_crf_layer import DynamicCRF
 
 
-@pytest.mark.edit("numpy-int")
+@pytest.mark.patch("numpy-int-and-float")
 def test_spans_that_must_not_overlap_are_masked() -> None:
     with data_utils.numpy_seed(3):
         mask = data_utils.compute_mask_indices(
@@ -22,7 +22,7 @@ def test_spans_that_must_not_overlap_are_masked() -> None:
     assert mask.sum(axis=1).tolist() == [24, 24]  # 0.4 * 60, in spans of 4
 
 
-@pytest.mark.edit("numpy-float")
+@pytest.mark.patch("numpy-int-and-float")
 def test_crf_scores_the_targets_within_the_beam() -> None:
     torch.manual_seed(3)
     crf = DynamicCRF(num_embedding=14, low_rank=4, beam_size=5)
@@ -51,7 +51,7 @@ def words_of(dictionary: Dictionary) -> List[str]:
     )
 
 
-@pytest.mark.edit("dictionary-padding-words")
+@pytest.mark.patch("dictionary-padding-words")
 def test_two_padded_dictionaries_join(tmp_path: Path) -> None:
     one, two = (
         padded_dictionary("abc", tmp_path / "dict.1.txt"),
@@ -66,7 +66,7 @@ def test_two_padded_dictionaries_join(tmp_path: Path) -> None:
     assert Dictionary.load(str(both)).symbols == joined.symbols
 
 
-@pytest.mark.edit("dictionary-padding-words")
+@pytest.mark.patch("dictionary-padding-words")
 def test_update_takes_words_and_counts_but_no_padding(tmp_path: Path) -> None:
     joined = Dictionary.load(padded_dictionary("abc", tmp_path / "dict.1.txt"))
     size = len(joined)
@@ -76,7 +76,7 @@ def test_update_takes_words_and_counts_but_no_padding(tmp_path: Path) -> None:
     assert joined.count[joined.index("c")] == 10
 
 
-@pytest.mark.edit("dictionary-padding-words")
+@pytest.mark.patch("dictionary-padding-words")
 def test_padding_of_one_dictionary_stays_where_it_is(tmp_path: Path) -> None:
     path = padded_dictionary("abc", tmp_path / "dict.txt")
     dictionary = Dictionary.load(path)
@@ -84,7 +84,7 @@ def test_padding_of_one_dictionary_stays_where_it_is(tmp_path: Path) -> None:
     assert dictionary.symbols[4:] == ["a", "b", "c", "madeupword0000"]
 
 
-@pytest.mark.edit("dictionary-padding-words")
+@pytest.mark.patch("dictionary-padding-words")
 @pytest.mark.parametrize(
     "line", ["a 3", "madeupword0000 3"], ids=["word", "word-of-the-text-that-looks-like-padding"]
 )
@@ -113,7 +113,7 @@ class Numbers(FairseqDataset):
         return torch.tensor(samples)
 
 
-@pytest.mark.edit("pin-memory-only-for-cuda")
+@pytest.mark.patch("pin-memory-only-for-cuda")
 def test_batches_come_without_a_warning() -> None:
     batches = [np.arange(start, start + 4) for start in (0, 4, 8)]
     with warnings.catch_warnings():

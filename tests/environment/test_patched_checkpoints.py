@@ -38,8 +38,7 @@ def save(path: Path, **entries: Any) -> str:
     return str(path)
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
-@pytest.mark.edit("safe-loading-module")
+@pytest.mark.patch("safe-loading")
 @pytest.mark.parametrize(
     "flags",
     [
@@ -61,7 +60,7 @@ def test_what_fairseq_saves_it_resumes_from(
     assert [state["optimizer_history"][-1]["num_updates"] for state in (saved, resumed)] == [1, 3]
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
+@pytest.mark.patch("safe-loading")
 def test_what_fairseq_saves_it_translates_with(
     journey: Dict[str, Any],
     toy_data: Path,
@@ -96,8 +95,7 @@ class Unknown:
     """A class that no checkpoint of fairseq holds."""
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
-@pytest.mark.edit("safe-loading-module")
+@pytest.mark.patch("safe-loading")
 @pytest.mark.parametrize(
     "hide",
     [lambda x: x, lambda x: Namespace(task=x), lambda x: [{"deep": x}]],
@@ -117,7 +115,7 @@ def test_checkpoint_that_would_run_code_is_refused_and_runs_nothing(
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.edit("safe-loading-module")
+@pytest.mark.patch("safe-loading")
 def test_checkpoint_older_than_the_zip_format_is_held_to_the_same(tmp_path: Path) -> None:
     torch.save(
         {"model": {"w": torch.tensor([12.0])}},
@@ -136,7 +134,7 @@ def test_checkpoint_older_than_the_zip_format_is_held_to_the_same(tmp_path: Path
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
+@pytest.mark.patch("safe-loading")
 def test_unknown_class_is_named_until_a_plugin_allows_it(tmp_path: Path) -> None:
     path, allowed = (
         save(tmp_path / "own.pt", cfg=None, extra_state={"own": Unknown()}),
@@ -152,7 +150,7 @@ def test_unknown_class_is_named_until_a_plugin_allows_it(tmp_path: Path) -> None
         assert Namespace in torch.serialization.get_safe_globals()
 
 
-@pytest.mark.edit("safe-loading-module")
+@pytest.mark.patch("safe-loading")
 @pytest.mark.parametrize(
     "value",
     [
@@ -173,7 +171,7 @@ def test_value_comes_back_as_it_was(value: Any, tmp_path: Path) -> None:
     np.testing.assert_equal(found, value)
 
 
-@pytest.mark.edit("safe-loading-module")
+@pytest.mark.patch("safe-loading")
 @pytest.mark.parametrize(
     "module", [b"numpy.core.multiarray", b"numpy._core.multiarray"], ids=["numpy-1", "numpy-2"]
 )
@@ -187,7 +185,7 @@ def test_array_saved_under_either_numpy_loads(module: bytes, tmp_path: Path) -> 
     ].tolist() == [3, 5]
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
+@pytest.mark.patch("safe-loading")
 @pytest.mark.parametrize(
     "content", [b"", b"no checkpoint", None], ids=["empty", "text", "truncated"]
 )
@@ -198,7 +196,7 @@ def test_file_that_is_no_whole_checkpoint_is_named(content: bytes, tmp_path: Pat
         checkpoint_utils.load_checkpoint_to_cpu(str(path))
 
 
-@pytest.mark.edit("checkpoints-load-with-an-allow-list")
+@pytest.mark.patch("safe-loading")
 def test_moving_average_loads_in_place_of_the_model(tmp_path: Path) -> None:
     path = save(
         tmp_path / "ema.pt", args=Namespace(), extra_state={"ema": {"w": torch.tensor([14.0])}}
@@ -220,7 +218,7 @@ def save_twice(folder: Path, save_checkpoint: Callable[[str, dict], None]) -> No
     checkpoint_utils.save_checkpoint(CheckpointConfig(save_dir=str(folder)), trainer, epoch, None)
 
 
-@pytest.mark.edit("checkpoint-copies-are-atomic")
+@pytest.mark.patch("checkpoint-copies-are-atomic")
 def test_kill_while_copying_leaves_the_last_checkpoint_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +234,7 @@ def test_kill_while_copying_leaves_the_last_checkpoint_as_it_was(
     assert (tmp_path / "checkpoint_last.pt").read_text() == "old and whole"
 
 
-@pytest.mark.edit("checkpoint-copies-are-atomic")
+@pytest.mark.patch("checkpoint-copies-are-atomic")
 def test_copy_replaces_the_last_checkpoint_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     for text in ("old", "new"):
         save_twice(tmp_path, lambda path, state, text=text: Path(path).write_text(text))
@@ -271,7 +269,7 @@ def worker(rank: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-@pytest.mark.edit("broadcast-between-workers")
+@pytest.mark.patch("broadcast-between-workers")
 def test_second_worker_receives_what_the_first_one_loaded(tmp_path: Path) -> None:
     torch.multiprocessing.start_processes(
         worker,

@@ -32,8 +32,7 @@ def reloaded(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-@pytest.mark.edit("encoder-layer-fast-path")
-@pytest.mark.edit("encoder-fast-path")
+@pytest.mark.patch("encoder-fast-path")
 @pytest.mark.parametrize("left_pad", [True, False], ids=["padded-left", "padded-right"])
 def test_padding_changes_no_sentence_after_a_reload(left_pad: bool) -> None:
     torch.manual_seed(2)
@@ -61,7 +60,7 @@ class ScaledLayer(TransformerEncoderLayerBase):
         return 3.0 * residual + x
 
 
-@pytest.mark.edit("encoder-layer-fast-path")
+@pytest.mark.patch("encoder-fast-path")
 @pytest.mark.parametrize(
     "mask", [None, torch.tensor([[False] * 5, [False] * 3 + [True] * 2])], ids=["full", "padded"]
 )
@@ -78,7 +77,7 @@ def test_overridden_residual_connection_is_used_after_a_reload(mask: Optional[Te
     torch.testing.assert_close(never_trained, training, **EXACT)
 
 
-@pytest.mark.edit("encoder-layer-dead-parameters")
+@pytest.mark.patch("encoder-layer-dead-parameters")
 def test_layer_holds_only_parameters_that_learn() -> None:
     layer = TransformerEncoderLayerBase(config())
     attention, feed_forward, norms = (
@@ -107,7 +106,7 @@ def with_dead_copies(state: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]
     return OrderedDict({**state, **copies})
 
 
-@pytest.mark.edit("encoder-layer-dead-parameters")
+@pytest.mark.patch("encoder-layer-dead-parameters")
 @pytest.mark.parametrize("prefix", ["", "layers.1."], ids=["layer", "layer-in-a-stack"])
 def test_state_with_dead_copies_loads_strictly(prefix: str) -> None:
     torch.manual_seed(2)
@@ -123,7 +122,7 @@ def test_state_with_dead_copies_loads_strictly(prefix: str) -> None:
         torch.testing.assert_close(target.state_dict()[name], value, atol=0, rtol=0)
 
 
-@pytest.mark.edit("encoder-layer-dead-parameters")
+@pytest.mark.patch("encoder-layer-dead-parameters")
 def test_state_without_a_weight_is_still_refused() -> None:
     layer = TransformerEncoderLayerBase(config())
     state = OrderedDict(layer.state_dict())
