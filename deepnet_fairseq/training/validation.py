@@ -1,4 +1,4 @@
-"""Directions that are trained but not validated: five of OPUS-100's languages, for example, have no dev set."""
+"""Directions that are trained but not validated, such as OPUS-100's five without a dev set."""
 
 import logging
 from argparse import Namespace
@@ -13,17 +13,17 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def without_directions_that_lack(
+def skip_missing_directions(
     split: str, manager: MultilingualDatasetManager, args: Namespace
 ) -> Iterator[None]:
-    """Let the manager load a split of the directions that have it; stock's ends with a KeyError at the first that has not.
+    """Let the manager load only the directions that have a split; stock raises a KeyError.
 
-    Raises FileNotFoundError, naming the split and the folder, if none has.
+    Raises:
+        FileNotFoundError: No direction has it; names the split and the folder.
     """
     lang_pairs = manager.lang_pairs
-    folder = Path(
-        utils.split_paths(args.data)[0]
-    )  # where fairseq looks for everything but training data
+    # fairseq looks there for everything but training data.
+    folder = Path(utils.split_paths(args.data)[0])
     present = [direction for direction in lang_pairs if has_data(folder, split, direction)]
     if not present:
         raise FileNotFoundError(f"{folder} has no {split} data of {', '.join(lang_pairs[:10])}")
@@ -38,7 +38,7 @@ def without_directions_that_lack(
 
 
 def has_data(folder: Path, split: str, direction: str) -> bool:
-    """Tell whether there is binary data of a direction, which serves both ways."""
-    source, target = direction.split("-")
+    """Return whether there is binary data of a direction; the data serves both directions."""
+    source, target = direction.split("-")  # fairseq also allows en-en, as parse_direction does not
     names = (f"{split}.{source}-{target}.{source}.idx", f"{split}.{target}-{source}.{source}.idx")
     return any((folder / name).is_file() for name in names)

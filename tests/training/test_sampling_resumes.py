@@ -1,4 +1,4 @@
-"""Epochs that a resumed training finds again, with several data folders, parts of an epoch and changing temperatures."""
+"""Epochs of a resumed training: several data folders, virtual epochs, changing temperatures."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,8 +18,7 @@ from support.multilingual_toy import (
     set_up,
 )
 
-from deepnet_fairseq.training.sampling.passes import Passes
-from deepnet_fairseq.training.sampling.schedule import TemperatureSchedule
+from deepnet_fairseq.training.sampling.virtual_epochs import TemperatureSchedule, VirtualEpochs
 
 TEMPERATURE = ["--sampling-method", "temperature"]
 
@@ -54,15 +53,13 @@ def test_data_folders_take_turns_as_in_stock(shards: str, flags: List[Any]) -> N
 
 
 def test_temperature_counts_all_data_folders_from_the_first_epoch_on(shards: str) -> None:
-    """Stock takes a folder that it has not read for as large as the largest it has; afterwards the two agree."""
+    """Stock counts a folder that it has not read like its largest; afterwards the two agree."""
     stock, ours = (epochs(set_up(name, shards, *TEMPERATURE), last=7) for name in (STOCK, OURS))
     assert ours[:2] != stock[:2]
-    assert (
-        ours[3:] == stock[3:]
-    )  # six parts: stock has seen every folder of every direction after three epochs
-    ratios = np.repeat(np.array([40 + 50 + 31, 30 + 20, 13]) / (2 * (121 + 50 + 13)), 2) ** (
-        1 / 1.5
-    )
+    # Six parts: stock has seen every folder of every direction after three epochs.
+    assert ours[3:] == stock[3:]
+    shares = np.array([40 + 50 + 31, 30 + 20, 13]) / (2 * (121 + 50 + 13))
+    ratios = np.repeat(shares, 2) ** (1 / 1.5)
     counts = Counter(direction for batch in ours[0] for direction, _ in batch)
     expected = ratios / ratios.sum() * sum(counts.values())
     assert [counts[f"main:{direction}"] for direction in DIRECTIONS.split(",")] == pytest.approx(
@@ -97,7 +94,7 @@ def test_every_epoch_can_be_the_first_of_a_process(
         assert epochs(set_up(OURS, corpus, *flags), first=first, last=7) == through[first - 1 :]
 
 
-def test_iterator_goes_on_in_the_middle_of_an_epoch(data: Path) -> None:
+def test_iterator_resumes_in_the_middle_of_an_epoch(data: Path) -> None:
     flags = [
         *TEMPERATURE,
         "--sampling-temperature-schedule",
@@ -121,7 +118,7 @@ def test_iterator_goes_on_in_the_middle_of_an_epoch(data: Path) -> None:
         assert resumed.end_of_epoch()
 
 
-def test_an_iterator_that_is_kept_goes_on_to_the_next_epoch(data: Path) -> None:
+def test_an_iterator_that_is_kept_continues_with_the_next_epoch(data: Path) -> None:
     task = set_up(OURS, data, *TEMPERATURE)
     task.load_dataset("train", epoch=1, combine=True)
     kept = batch_iterator(task, 1)
@@ -142,7 +139,7 @@ def test_an_epoch_of_other_folders_than_those_loaded_is_refused(shards: str) -> 
     assert len(batch_iterator(task, 2)) > 0
 
 
-def test_parts_of_a_pass_hold_each_example_once(data: Path) -> None:
+def test_virtual_epochs_of_a_sample_hold_each_example_once(data: Path) -> None:
     found = epochs(set_up(OURS, data, "--virtual-epoch-size", 131), last=8)
     for first in (0, 4):  # 460 directed examples: 131 + 131 + 131 + 67
         examples = [
@@ -176,8 +173,8 @@ def test_a_changing_temperature_gives_stocks_epochs_at_each(data: Path, flags: L
         assert epochs(stock, first=epoch, last=epoch) == [ours[epoch - 1]]
 
 
-def test_a_changing_temperature_begins_a_new_pass(data: Path) -> None:
-    """Stock that begins in epoch 3 draws what ours draws when the temperature of epoch 3 ends a pass early."""
+def test_a_changing_temperature_begins_a_new_sample(data: Path) -> None:
+    """Stock that begins in epoch 3 draws what ours draws if epoch 3 ends a sample early."""
     parts = [*TEMPERATURE, "--virtual-epoch-size", 100, "--virtual-data-size", 400]
     ours = epochs(set_up(OURS, data, *parts, "--sampling-temperature-schedule", "1:5,3:1"), last=4)
     before = epochs(set_up(STOCK, data, *parts, "--sampling-temperature", 5), last=2)
@@ -189,9 +186,8 @@ def test_a_changing_temperature_begins_a_new_pass(data: Path) -> None:
         for batches in ours
     ]
     assert min(small[:2]) > max(small[2:])  # Romanian is rare at temperature 1
-    assert (
-        len({example for batches in ours[2:4] for batch in batches for example in batch}) == 200
-    )  # of 460, none twice in a pass
+    examples = {example for batches in ours[2:4] for batch in batches for example in batch}
+    assert len(examples) == 200  # of 460, none twice in a sample
 
 
 SCHEDULES = {
@@ -222,21 +218,20 @@ def test_a_schedule_holds_from_its_epoch_to_the_next() -> None:
     assert [schedule.next_change(epoch) for epoch in (1, 9, 10, 19, 20)] == [10, 10, 20, 20, None]
 
 
-def test_passes_follow_from_the_epoch_alone() -> None:
-    def plan() -> Passes:
+def test_samples_follow_from_the_epoch_alone() -> None:
+    def plan() -> VirtualEpochs:
         schedule = TemperatureSchedule("1:2,6:1")
-        return Passes(
+        return VirtualEpochs(
             [[40, 10], [6]], lambda epoch: np.array([1.0, 2.0]), schedule.next_change, 100, 30
         )
 
-    passes = [plan().of_epoch(epoch) for epoch in range(1, 12)]
-    assert [p.number for p in passes] == [1] * 4 + [2] + [3] * 4 + [
-        4
-    ] * 2  # four parts of 100 examples; epoch 6 begins another
-    assert [p.first_epoch for p in passes] == [1] * 4 + [5] + [6] * 4 + [10] * 2
-    assert [p.examples for p in passes] == [[40, 6]] * 4 + [[10, 6]] + [[40, 6]] * 4 + [[10, 6]] * 2
-    assert {p.epoch_size for p in passes} == {30}
+    samples = [plan().sample_of(epoch) for epoch in range(1, 12)]
+    # Four parts of 100 examples; epoch 6 begins another sample.
+    assert [s.number for s in samples] == [1] * 4 + [2] + [3] * 4 + [4] * 2
+    assert [s.first_epoch for s in samples] == [1] * 4 + [5] + [6] * 4 + [10] * 2
+    even, odd = [40, 6], [10, 6]
+    assert [s.examples for s in samples] == [even] * 4 + [odd] + [even] * 4 + [odd] * 2
+    assert {s.epoch_size for s in samples} == {30}
     again = plan()
-    assert [again.of_epoch(epoch).first_epoch for epoch in range(11, 0, -1)] == [
-        p.first_epoch for p in reversed(passes)
-    ]
+    backwards = [again.sample_of(epoch).first_epoch for epoch in range(11, 0, -1)]
+    assert backwards == [s.first_epoch for s in reversed(samples)]

@@ -1,1 +1,1 @@
-"""An epoch's examples and batches at the size of OPUS-100: the same as stock fairseq's, in a fraction of its memory."""
+"""Epochs and batches of a multilingual corpus, set up in little memory."""

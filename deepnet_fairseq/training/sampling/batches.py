@@ -9,10 +9,16 @@ from fairseq.data.iterators import EpochBatchIterator
 
 
 class Batches(Sequence):
-    """Lists of example numbers, in 4 bytes an example and 8 a batch, where a list of arrays takes 8 and about 100."""
+    """Lists of example numbers, in 4 bytes per example and 8 per batch.
+
+    A list of arrays takes 8 and about 100.
+
+    Args:
+        examples: The numbers [n] of all batches, one batch after another.
+        ends: Where each batch ends [batches].
+    """
 
     def __init__(self, examples: np.ndarray, ends: np.ndarray) -> None:
-        """examples [n] of all batches in a row; ends [number of batches]: where each stops."""
         self.examples, self.ends = examples, ends
 
     def __len__(self) -> int:
@@ -26,7 +32,7 @@ class Batches(Sequence):
 
 
 class BatchOrder(Sequence):
-    """Batches in an order of their own, with empty ones where the order says -1."""
+    """Batches in another order, which has -1 for an empty batch."""
 
     def __init__(self, batches: Sequence[List[int]], order: np.ndarray) -> None:
         self.batches, self.order = batches, order
@@ -44,9 +50,11 @@ class BatchOrder(Sequence):
 
 
 class EpochBatches(EpochBatchIterator):
-    """fairseq's iterator (fairseq/data/iterators.py) without tuples and lists of all batches; what it yields is the same.
+    """fairseq's EpochBatchIterator without tuples and lists of all batches; it yields the same.
 
-    build_batches returns the batches of an epoch.
+    Args:
+        build_batches: Returns the batches of an epoch.
+        others: As in fairseq/data/iterators.py.
     """
 
     def __init__(
@@ -84,13 +92,19 @@ class EpochBatches(EpochBatchIterator):
         return self._frozen_batches
 
     def _build(self, epoch: int) -> Batches:
-        """Let go of the previous epoch's batches, then build this one's: both at once would be the most that a training takes."""
+        """Free the previous epoch's batches, then build this one's.
+
+        Both at once would set the peak of a training's memory.
+        """
         if epoch != self._epoch_of_batches:
             self._frozen_batches = self._cur_epoch_itr = self._epoch_of_batches = None
         return self._build_batches(epoch)
 
     def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> BatchOrder:
-        """Return the batches of this process in the order of the epoch; fix_batches_to_gpus is for datasets that prefetch."""
+        """Return the batches of this process in the order of the epoch.
+
+        `fix_batches_to_gpus` has no effect: it is for datasets that prefetch.
+        """
         order = np.arange(len(self.frozen_batches))
         if shuffle:
             with data_utils.numpy_seed(self.seed + epoch):

@@ -1,4 +1,4 @@
-"""The directions' corpora, opened by fairseq's own data manager, but without their sentence lengths in memory."""
+"""The directions' corpora, opened by fairseq's data manager without sentence lengths in memory."""
 
 import hashlib
 from argparse import Namespace
@@ -21,33 +21,42 @@ from fairseq.data.multilingual.multilingual_data_manager import (
 from fairseq.data.multilingual.sampling_method import temperature_sampling, uniform
 from fairseq.file_io import PathManager
 
-from deepnet_fairseq.training.sampling.indexed import IndexedTokens, PrependedToken
+from deepnet_fairseq.training.sampling.mmap_dataset import LazyMMapDataset, LazyPrependTokenDataset
 
 
-class TrainingData(MultilingualDatasetManager):
-    """What fairseq's multilingual_data_manager.py loads for the training subset; validation and test sets stay with the original."""
+class TrainingDataManager(MultilingualDatasetManager):
+    """Loads the training subset as fairseq's multilingual_data_manager.py does.
+
+    Validation and test sets are loaded by the original.
+    """
 
     def __init__(
         self, args: Namespace, lang_pairs: List[str], langs: List[str], dicts: Dict[str, Dictionary]
     ) -> None:
         super().__init__(args, lang_pairs, langs, dicts, sampling_method=None)
-        self._open = WeakValueDictionary()
+        self._opened = WeakValueDictionary()
 
     def load(
         self, epoch: int, shard_epoch: int, combine: bool
     ) -> "OrderedDict[str, FairseqDataset]":
-        """Return the datasets by direction, such as main:en-de; with several data folders, the shard that shard_epoch (from 1) has."""
+        """Return the datasets by direction, such as main:en-de.
+
+        If there are several data folders, they hold the shard of `shard_epoch`, counted from 1.
+        """
         datasets, _ = self.load_split_datasets(
             self.args.train_subset, True, epoch, combine, shard_epoch=shard_epoch
         )
         return OrderedDict(datasets)
 
     def number_of_shards(self) -> Dict[str, int]:
-        """Return, by direction, the number of data folders that hold a part of it."""
+        """Return the number of data folders that hold a part of each direction."""
         return self.get_split_num_data_shards(self.args.train_subset)
 
     def examples_by_shard(self, combine: bool) -> List[List[int]]:
-        """Return, by direction and shard, the number of examples: they are counted, where stock guesses those not loaded so far."""
+        """Return the number of examples [direction][shard].
+
+        They are counted; stock estimates those that are not loaded yet.
+        """
         counts: Dict[str, List[int]] = {}
         shards = self.number_of_shards()
         for shard_epoch in range(1, max(shards.values()) + 1):
@@ -59,12 +68,9 @@ class TrainingData(MultilingualDatasetManager):
         return list(counts.values())
 
     def _count(self, param: Dict[str, Any], combine: bool) -> int:
-        where = {
-            name: param[name]
-            for name in ("data_path", "split", "src", "src_dict", "tgt", "tgt_dict")
-        }
+        names = ("data_path", "split", "src", "src_dict", "tgt", "tgt_dict")
         source, _, _ = self.load_lang_dataset(
-            **where,
+            **{name: param[name] for name in names},
             combine=combine,
             dataset_impl=self.args.dataset_impl,
             upsample_primary=self.args.upsample_primary,
@@ -75,16 +81,23 @@ class TrainingData(MultilingualDatasetManager):
     def ratios(
         self, keys: List[str], totals: List[int], temperature: Optional[float]
     ) -> Optional[np.ndarray]:
-        """Return the weights [number of directions], not normalised, by which directions are sampled, or None to take all examples once.
+        """Return the weights [directions] by which directions are sampled.
 
-        totals are the numbers of examples over all shards. Raises ValueError, naming the flag, for a direction without a weight.
+        Args:
+            keys: The directions.
+            totals: Their numbers of examples, over all shards.
+            temperature: For --sampling-method temperature.
+
+        Returns:
+            The weights, not normalized, or None to take all examples once.
+
+        Raises:
+            ValueError: A direction has no weight; names the flag.
         """
         weights, flag = self.args.sampling_weights, "--sampling-weights"
         if self.args.sampling_weights_from_file:
-            weights, flag = (
-                load_sampling_weights(self.args.sampling_weights_from_file),
-                "--sampling-weights-from-file",
-            )
+            weights = load_sampling_weights(self.args.sampling_weights_from_file)
+            flag = "--sampling-weights-from-file"
         if weights:
             if missing := [key for key in keys if key not in weights]:
                 raise ValueError(
@@ -105,25 +118,27 @@ class TrainingData(MultilingualDatasetManager):
     # What follows overrides steps of load_split_datasets.
 
     def load_data(self, path: str, vdict: Dictionary, impl: Optional[str]) -> Any:
+        """Open a memory-mapped file once, lazily; load others as stock does."""
         local = indexed_dataset.get_indexed_dataset_to_local(path)
         if (impl or indexed_dataset.infer_dataset_impl(local)) != "mmap":
             return super().load_data(path, vdict, impl)
-        dataset = self._open.get(local)
-        if (
-            dataset is None
-        ):  # both directions of a pair read the same files: opened once, half the file descriptors
-            dataset = self._open[local] = IndexedTokens(local)
+        dataset = self._opened.get(local)
+        # Both directions of a pair read the same files: opened once, half the file descriptors.
+        if dataset is None:
+            dataset = self._opened[local] = LazyMMapDataset(local)
         return dataset
 
     def load_langpair_dataset(self, *args: Any, **kwargs: Any) -> LanguagePairDataset:
+        """Return stock's data set of a direction without its lengths."""
         pair = super().load_langpair_dataset(*args, **kwargs)
-        # Three copies of all lengths. Whoever needs lengths asks pair.src and pair.tgt; collating does not.
+        # Three copies of all lengths. pair.src and pair.tgt have them; collating needs none.
         pair.src_sizes = pair.tgt_sizes = pair.sizes = None
         return pair
 
     def src_dataset_tranform_func(
         self, src_lang: str, tgt_lang: str, dataset: Any, spec: Optional[str] = None
     ) -> Any:
+        """Return the sources with their language token."""
         return _without_lengths(
             super().src_dataset_tranform_func(src_lang, tgt_lang, dataset, spec)
         )
@@ -131,25 +146,25 @@ class TrainingData(MultilingualDatasetManager):
     def tgt_dataset_tranform_func(
         self, source_lang: str, target_lang: str, dataset: Any, spec: Optional[str] = None
     ) -> Any:
+        """Return the targets with their language token."""
         return _without_lengths(
             super().tgt_dataset_tranform_func(source_lang, target_lang, dataset, spec)
         )
 
 
 def _without_lengths(dataset: Any) -> Any:
-    return (
-        PrependedToken(dataset.dataset, dataset.token)
-        if isinstance(dataset, PrependTokenDataset)
-        else dataset
-    )
+    if isinstance(dataset, PrependTokenDataset):
+        return LazyPrependTokenDataset(dataset.dataset, dataset.token)
+    return dataset
 
 
 def load_equal_files_once(
     load_dictionary: Callable[[str], Dictionary],
 ) -> Callable[[str], Dictionary]:
-    """Return load_dictionary, but giving one object for files of the same content.
+    """Return `load_dictionary`, but with one object for files of the same content.
 
-    fairseq-preprocess writes the joined vocabulary once for every language, and stock reads each twice: 100 of 64,000 types take 0.9 GB.
+    fairseq-preprocess writes the joined vocabulary once per language, and stock reads each file
+    twice: 100 files of 64,000 types take 0.9 GB.
     """
     loaded: Dict[Tuple[int, bytes], Dictionary] = {}
 

@@ -10,14 +10,14 @@ import numpy as np
 from fairseq.data import FairseqDataset, SampledMultiDataset, TransformEosLangPairDataset
 
 from deepnet_fairseq.training.sampling.batches import Batches
-from deepnet_fairseq.training.sampling.ordering import LONGEST, Limits, order_and_batch
-from deepnet_fairseq.training.sampling.passes import Pass, draw
+from deepnet_fairseq.training.sampling.bucketing import LONGEST, BatchLimits, bucket_by_length
+from deepnet_fairseq.training.sampling.virtual_epochs import CorpusSample, draw_examples
 
 logger = logging.getLogger(__name__)
 
 
-class Directions(SampledMultiDataset):
-    """Every example of every direction, numbered through; which of them an epoch has is up to its batches.
+class MultilingualDataset(SampledMultiDataset):
+    """All examples of all directions, numbered through; the batches choose those of an epoch.
 
     Collating is that of fairseq's sampled_multi_dataset.py.
     """
@@ -54,13 +54,13 @@ class Directions(SampledMultiDataset):
 
     @property
     def sizes(self) -> np.ndarray:
-        """Not held: `lengths` reads one side of them. Raises NotImplementedError."""
+        """Raise NotImplementedError: `lengths` reads one side of the sizes."""
         raise NotImplementedError(
-            "the lengths of all examples are not held in memory; use lengths(0) and lengths(1)"
+            "the lengths of all examples are not kept in memory; use lengths(0) and lengths(1)"
         )
 
     def lengths(self, side: int) -> np.ndarray:
-        """Return the source (0) or target (1) lengths [number of examples] in tokens, uint16, at most 65,535."""
+        """Return the source (0) or target (1) lengths [examples] in tokens, uint16, up to 65,535."""
         lengths, start = np.empty(len(self), np.uint16), 0
         for dataset, end in zip(self.datasets, self.cumulated_sizes, strict=True):
             pair = dataset.dataset if isinstance(dataset, TransformEosLangPairDataset) else dataset
@@ -75,85 +75,92 @@ class Directions(SampledMultiDataset):
 
 
 class EpochBuilder:
-    """Builds an epoch's batches; what the next epoch needs again is kept."""
+    """Builds the batches of an epoch, and keeps what the next epoch needs again."""
 
-    def __init__(self, dataset: Directions, virtual_epochs: bool) -> None:
+    def __init__(self, dataset: MultilingualDataset, virtual_epochs: bool) -> None:
         self._dataset, self._virtual_epochs = dataset, virtual_epochs
-        self._pass: Tuple[Any, Any] = (None, None)  # number, and what draw returned
-        self._epoch: Tuple[Any, Any] = (None, None)  # what the batches follow from, and the batches
+        # The number of the drawn sample, and what draw_examples returned.
+        self._drawn: Tuple[Any, Any] = (None, None)
+        # What the batches follow from, and the batches.
+        self._epoch: Tuple[Any, Any] = (None, None)
 
-    def build(self, p: Pass, epoch: int, limits: Limits, seed: int, skip_too_long: bool) -> Batches:
-        """Return the batches of an epoch, which belongs to pass p, over all processes, in order of length.
+    def build(
+        self, sample: CorpusSample, epoch: int, limits: BatchLimits, seed: int, skip_too_long: bool
+    ) -> Batches:
+        """Return the batches of an epoch, which reads `sample`, of all processes, by length.
 
-        Raises ValueError for examples beyond the limits' lengths unless skip_too_long.
+        Raises:
+            ValueError: Examples are longer than the limits, without `skip_too_long`.
         """
-        same_every_epoch = p.ratios is None and not self._virtual_epochs
+        same_every_epoch = sample.ratios is None and not self._virtual_epochs
         key = (None if same_every_epoch else epoch, limits, seed)
         if key == self._epoch[0]:
             return self._epoch[1]
         start, self._epoch = time.time(), (None, None)  # frees the previous epoch's first
-        examples = [self._examples(p, epoch)]
-        total, counts = len(examples[0]), self._counts(p, examples[0])
-        # Popped: nobody but the callee holds the array, so that it can free it half-way.
-        batches, too_long, first = order_and_batch(
+        examples = [self._examples(sample, epoch)]
+        total, counts = len(examples[0]), self._counts(sample, examples[0])
+        # Popped: only the callee keeps the array, so that it can free it half-way.
+        batches, too_long, first = bucket_by_length(
             examples.pop(), self._dataset.lengths, limits, seed
         )
         if too_long:
             self._report(too_long, first, limits, skip_too_long)
         logger.info(
-            f"epoch {epoch}: {total:,} of {len(self._dataset):,} examples in {len(batches):,} batches, set up in "
-            f"{time.time() - start:.1f} s; {self._shares(counts)}"
+            f"epoch {epoch}: {total:,} of {len(self._dataset):,} examples in {len(batches):,} "
+            f"batches, set up in {time.time() - start:.1f} s; {self._shares(counts)}"
         )
         self._epoch = (key, batches)
         return batches
 
-    def _examples(self, p: Pass, epoch: int) -> np.ndarray:
+    def _examples(self, sample: CorpusSample, epoch: int) -> np.ndarray:
         if not self._virtual_epochs:
-            examples, counts = draw(p, virtual_epochs=False)
-            self._pass = (p.number, (None, counts))
+            examples, counts = draw_examples(sample, shuffle=False)
+            self._drawn = (sample.number, (None, counts))
             return examples
-        if self._pass[0] != p.number:
-            self._pass = (None, None)
-            self._pass = (p.number, draw(p, virtual_epochs=True))
-        start = (epoch - p.first_epoch) * p.epoch_size
-        return self._pass[1][0][start : start + p.epoch_size].copy()
+        if self._drawn[0] != sample.number:
+            self._drawn = (None, None)
+            self._drawn = (sample.number, draw_examples(sample, shuffle=True))
+        start = (epoch - sample.first_epoch) * sample.epoch_size
+        return self._drawn[1][0][start : start + sample.epoch_size].copy()
 
-    def _counts(self, p: Pass, examples: np.ndarray) -> np.ndarray:
-        if len(examples) == p.size:
-            return self._pass[1][1]
+    def _counts(self, sample: CorpusSample, examples: np.ndarray) -> np.ndarray:
+        if len(examples) == sample.size:
+            return self._drawn[1][1]
         directions = np.searchsorted(self._dataset.cumulated_sizes, examples, side="right")
         return np.bincount(directions, minlength=len(self._dataset.datasets))
 
-    def _report(self, too_long: int, first: List[int], limits: Limits, skip: bool) -> None:
+    def _report(self, too_long: int, first: List[int], limits: BatchLimits, skip: bool) -> None:
         longest = (limits.max_source, limits.max_target)
         names = ", ".join(self._dataset.name(example) for example in first)
         if not skip:
             raise ValueError(
-                f"{too_long:,} examples exceed {longest} tokens; skip them with --skip-invalid-size-inputs-valid-test: {names}"
+                f"{too_long:,} examples exceed {longest} tokens; "
+                f"skip them with --skip-invalid-size-inputs-valid-test: {names}"
             )
         logger.warning(
-            f"{too_long:,} samples have invalid sizes and will be skipped, max_positions={longest}, first few samples: {names}"
+            f"{too_long:,} samples have invalid sizes and will be skipped, "
+            f"max_positions={longest}, first few samples: {names}"
         )
 
     def _shares(self, counts: np.ndarray, shown: int = 3) -> str:
-        """Return the directions with most and fewest examples."""
+        """Return the directions with the most and the fewest examples."""
         order = np.argsort(-counts, kind="stable").tolist()
-        texts = [
-            f"{self._dataset.keys[d]} {counts[d]:,} ({counts[d] / max(counts.sum(), 1):.2%})"
-            for d in order
-        ]
-        return ", ".join(
-            texts if len(texts) <= 2 * shown else texts[:shown] + ["…"] + texts[-shown:]
-        )
+        total = max(counts.sum(), 1)
+        texts = [f"{self._dataset.keys[d]} {counts[d]:,} ({counts[d] / total:.2%})" for d in order]
+        if len(texts) > 2 * shown:
+            texts = texts[:shown] + ["…"] + texts[-shown:]
+        return ", ".join(texts)
 
 
-def limits_of(
+def make_limits(
     max_positions: Any, max_tokens: Optional[int], max_sentences: Optional[int], multiple: int
-) -> Limits:
-    """Return fairseq's arguments of get_batch_iterator as Limits: max_positions is None, a number or a pair."""
-    source, target = (
-        max_positions
-        if isinstance(max_positions, (tuple, list))
-        else (max_positions, max_positions)
-    )
-    return Limits(max_tokens, max_sentences, multiple, source, target)
+) -> BatchLimits:
+    """Return the arguments of fairseq's get_batch_iterator as limits.
+
+    `max_positions` is None, a number or a pair.
+    """
+    if isinstance(max_positions, (tuple, list)):
+        source, target = max_positions
+    else:
+        source = target = max_positions
+    return BatchLimits(max_tokens, max_sentences, multiple, source, target)

@@ -1,4 +1,4 @@
-"""fairseq's memory-mapped corpora, opened without reading them through and without a copy of all sentence lengths."""
+"""fairseq's memory-mapped corpora, opened without reading the files or copying sentence lengths."""
 
 import struct
 
@@ -12,20 +12,23 @@ from fairseq.data.indexed_dataset import (
     index_file_path,
 )
 
-# Magic, version, code of the token type, number of sentences; then int32 sizes and int64 byte offsets (fairseq/data/indexed_dataset.py).
+# Magic, version, code of the token type, number of sentences; then int32 sizes and int64 byte
+# offsets (fairseq/data/indexed_dataset.py).
 _HEADER = struct.Struct("<9sQBQ")
 
 
-class IndexedTokens(MMapIndexedDataset):
+class LazyMMapDataset(MMapIndexedDataset):
     """Sentences of a .bin and .idx file pair, each a tensor [length] of token ids.
 
-    Stock reads both files from end to end when it opens them, gigabytes before the first update, and once for each direction. Here pages
-    are read as sentences are asked for. Raises ValueError for a file in another format.
+    Stock reads both files from end to end when it opens them: gigabytes before the first update,
+    and once per direction. Here a page is read when one of its sentences is asked for.
+
+    Raises:
+        ValueError: The index is in another format.
     """
 
-    def _do_init(
-        self, path: str
-    ) -> None:  # called by __init__ and, in a spawned worker, by __setstate__
+    # Called by __init__ and, in a spawned worker, by __setstate__.
+    def _do_init(self, path: str) -> None:
         self._path = path
         index_path = index_file_path(path)
         with open(index_path, "rb") as stream:
@@ -43,7 +46,10 @@ class IndexedTokens(MMapIndexedDataset):
         self._pointers = np.frombuffer(self._index, np.int64, self._length, pointers)
 
     def __del__(self) -> None:
-        """Leave the mappings to their own destructors: unlike stock's, no other object holds raw pointers into them."""
+        """Leave the mappings to their own destructors.
+
+        Unlike in stock's class, no other object holds raw pointers into them.
+        """
 
     def __len__(self) -> int:
         return self._length
@@ -54,20 +60,19 @@ class IndexedTokens(MMapIndexedDataset):
 
     @property
     def sizes(self) -> np.ndarray:
-        """Lengths [number of sentences], int32, in tokens: read from the file each time, so that nobody has to keep them."""
+        """Lengths [sentences] in tokens, int32, read from the file anew each time."""
         return np.fromfile(index_file_path(self._path), np.int32, self._length, offset=_HEADER.size)
 
 
-class PrependedToken(PrependTokenDataset):
-    """Sentences with a language token in front, like stock's, but with lengths worked out on request."""
+class LazyPrependTokenDataset(PrependTokenDataset):
+    """Sentences with a language token in front, as stock's, but lengths are computed on request."""
 
     def __init__(self, dataset: torch.utils.data.Dataset, token: int) -> None:
-        BaseWrapperDataset.__init__(
-            self, dataset
-        )  # PrependTokenDataset's own would copy all lengths
+        # PrependTokenDataset's own would copy all lengths.
+        BaseWrapperDataset.__init__(self, dataset)
         self.token = token
 
     @property
     def sizes(self) -> np.ndarray:
-        """Lengths [number of sentences] in tokens, the language token included."""
+        """Lengths [sentences] in tokens, including the language token."""
         return self.dataset.sizes + 1

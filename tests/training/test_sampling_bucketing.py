@@ -1,4 +1,4 @@
-"""The arrays below the sampler: sorting and cutting in pieces, what is refused, and what an example costs in memory."""
+"""Length bucketing: sorting and batching in pieces, rejected flags, and memory per example."""
 
 import shutil
 import tracemalloc
@@ -21,15 +21,15 @@ from support.multilingual_toy import (
     set_up,
 )
 
-from deepnet_fairseq.training.sampling import ordering
+from deepnet_fairseq.training.sampling import bucketing
 from deepnet_fairseq.training.sampling.batches import Batches, BatchOrder
-from deepnet_fairseq.training.sampling.indexed import IndexedTokens
-from deepnet_fairseq.training.sampling.ordering import (
-    BatchCutter,
-    Limits,
-    order_and_batch,
-    sort_stably,
+from deepnet_fairseq.training.sampling.bucketing import (
+    BatchLimits,
+    IncrementalBatcher,
+    bucket_by_length,
+    stable_sort,
 )
+from deepnet_fairseq.training.sampling.mmap_dataset import LazyMMapDataset
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def limits(
     max_sentences: Optional[int] = None,
     multiple: int = 1,
     longest: Optional[int] = None,
-) -> Limits:
-    return Limits(max_tokens, max_sentences, multiple, longest, longest)
+) -> BatchLimits:
+    return BatchLimits(max_tokens, max_sentences, multiple, longest, longest)
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_pieces_make_no_difference(
     data: Path, monkeypatch: pytest.MonkeyPatch, flags: List[Any]
 ) -> None:
     stock = epochs(set_up(STOCK, data, *flags), last=3)
-    monkeypatch.setattr(ordering, "CHUNK", 97)
+    monkeypatch.setattr(bucketing, "CHUNK", 97)
     assert epochs(set_up(OURS, data, *flags), last=3) == stock
 
 
 @pytest.mark.parametrize("size", [0, 1, 49, 50, 51, 1234])
 def test_sorting_is_stable_in_pieces(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(ordering, "CHUNK", 50)
+    monkeypatch.setattr(bucketing, "CHUNK", 50)
     draw = np.random.default_rng(size)
     keys, examples = (
         draw.integers(0, 40, size).astype(np.uint16),
         draw.permutation(size).astype(np.uint32),
     )
-    in_order, counts = sort_stably(examples, keys)
+    in_order, counts = stable_sort(examples, keys)
     assert in_order.tolist() == examples[np.argsort(keys, kind="stable")].tolist()
     assert counts.tolist() == np.bincount(keys).tolist()
 
@@ -86,26 +86,26 @@ CUTS = {
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize("in_order", [True, False], ids=["sorted", "unsorted"])
-def test_batches_cut_in_pieces_are_fairseqs(
-    monkeypatch: pytest.MonkeyPatch, cut: Limits, in_order: bool
+def test_batches_made_in_pieces_are_fairseqs(
+    monkeypatch: pytest.MonkeyPatch, cut: BatchLimits, in_order: bool
 ) -> None:
-    monkeypatch.setattr(ordering, "CHUNK", 64)
+    monkeypatch.setattr(bucketing, "CHUNK", 64)
     for seed in range(20):
         draw = np.random.default_rng(seed)
         tokens = draw.integers(1, 41, draw.integers(1, 900))
         tokens = np.sort(tokens) if in_order else tokens
-        cutter = BatchCutter(cut)
+        batcher = IncrementalBatcher(cut)
         for piece in np.split(tokens, np.sort(draw.integers(0, len(tokens), 9))):
-            cutter.add(piece)
+            batcher.add(piece)
         whole = data_utils.batch_by_size(
             np.arange(len(tokens)), None, tokens, cut.max_tokens, cut.max_sentences, cut.multiple
         )
-        assert cutter.ends().tolist() == np.cumsum([len(batch) for batch in whole]).tolist()
+        assert batcher.ends().tolist() == np.cumsum([len(batch) for batch in whole]).tolist()
 
 
 def test_sentences_too_long_for_16_bits_are_left_out_or_refused() -> None:
     lengths = np.array([5, 65535, 7], np.uint16)
-    batches, too_long, first = order_and_batch(
+    batches, too_long, first = bucket_by_length(
         np.arange(3, dtype=np.uint32), lambda side: lengths, limits(200, longest=100), seed=1
     )
     assert (sorted(example for batch in batches for example in batch), too_long, first) == (
@@ -117,38 +117,37 @@ def test_sentences_too_long_for_16_bits_are_left_out_or_refused() -> None:
         with pytest.raises(
             ValueError, match=r"1 (source|target) sentences have 65535 tokens or more"
         ):
-            order_and_batch(np.arange(3, dtype=np.uint32), sides.__getitem__, limits(), seed=1)
+            bucket_by_length(np.arange(3, dtype=np.uint32), sides.__getitem__, limits(), seed=1)
 
 
 def test_an_example_costs_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "CHUNK", 1 << 12)
-    # Each thread more works on a chunk, or a length, of its own.
-    monkeypatch.setattr(ordering, "THREADS", 1)
-    monkeypatch.setattr(ordering, "AHEAD", 1)
+    monkeypatch.setattr(bucketing, "CHUNK", 1 << 12)
+    # Each further thread works on a chunk, or a length, of its own.
+    monkeypatch.setattr(bucketing, "THREADS", 1)
+    monkeypatch.setattr(bucketing, "AHEAD", 1)
     size, draw = 1 << 19, np.random.default_rng(1)
     lengths = [draw.geometric(0.05, size).clip(1, 250).astype(np.uint16) for _ in range(2)]
     tracemalloc.start()
     try:
-        batches, *_ = order_and_batch(
+        batches, *_ = bucket_by_length(
             np.arange(size, dtype=np.uint32),
             lambda side: lengths[side].copy(),
             limits(4096, multiple=8),
             seed=1,
         )
-        kept, most = (measured / size for measured in tracemalloc.get_traced_memory())
+        kept, peak = (measured / size for measured in tracemalloc.get_traced_memory())
     finally:
         tracemalloc.stop()
     assert sum(map(len, batches)) == size
     assert kept < 4.5  # its number, and its share of where a batch ends
-    assert (
-        most < 12.5
-    )  # number before and after sorting, length, length of the other side, and temporary arrays
+    # Number before and after sorting, length, length of the other side, and temporary arrays.
+    assert peak < 12.5
 
 
 def test_every_example_is_there_once_when_none_is_to_be_repeated(data: Path) -> None:
     for batches in epochs(set_up(OURS, data), last=3):
-        found = [example for batch in batches for example in batch]
-        assert len(found) == len(set(found)) == 2 * sum(PAIRS.values())
+        examples = [example for batch in batches for example in batch]
+        assert len(examples) == len(set(examples)) == 2 * sum(PAIRS.values())
 
 
 def test_a_sentence_too_long_stops_a_set_up_that_may_not_skip_it(data: Path) -> None:
@@ -167,7 +166,8 @@ def test_the_log_says_what_an_epoch_has(data: Path, caplog: pytest.LogCaptureFix
     assert "main:ro-en 80 (34.78%), main:fr-en 60 (26.09%), main:en-de 40 (17.39%)" in line
     [warning] = [record.message for record in caplog.records if "invalid sizes" in record.message]
     assert warning.startswith(
-        f"{230 - sum(map(len, batches))} samples have invalid sizes and will be skipped, max_positions=(25, 200)"
+        f"{230 - sum(map(len, batches))} samples have invalid sizes and will be skipped, "
+        "max_positions=(25, 200)"
     )
 
 
@@ -207,9 +207,9 @@ def test_flags_without_effect_are_refused(data: Path, complaint: str, flags: Lis
     assert complaint in str(error.value)
 
 
-def test_indexed_tokens_are_stocks(data: Path) -> None:
+def test_sentences_of_the_mmap_dataset_are_stocks(data: Path) -> None:
     path = str(data / "train.de-en.en")
-    stock, ours = MMapIndexedDataset(path), IndexedTokens(path)
+    stock, ours = MMapIndexedDataset(path), LazyMMapDataset(path)
     assert len(ours) == len(stock) == 157
     assert ours.sizes.tolist() == stock.sizes.tolist()
     for i in range(157):
@@ -225,7 +225,7 @@ def test_an_index_in_another_format_is_refused(tmp_path: Path, content: bytes) -
     (tmp_path / "train.idx").write_bytes(content)
     (tmp_path / "train.bin").write_bytes(b"12")
     with pytest.raises(ValueError, match=r"train\.idx: not an index of --dataset-impl mmap"):
-        IndexedTokens(str(tmp_path / "train"))
+        LazyMMapDataset(str(tmp_path / "train"))
 
 
 def test_equal_dictionaries_are_one_object_and_stocks(data: Path, tmp_path: Path) -> None:
