@@ -8,7 +8,7 @@ import pytest
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
-from support.fairseq_commands import SMALL, command
+from support.fairseq_commands import SMALL, run_in_subprocess
 
 
 @pytest.mark.patch("index-pointers-in-numpy")
@@ -95,7 +95,7 @@ def test_a_plugin_stops_a_training_of_any_task_with_a_checkpoint_and_without_val
     (tmp_path / "plugin").mkdir()
     (tmp_path / "plugin" / "__init__.py").write_text(PLUGIN)
     flags = ["--user-dir", tmp_path / "plugin", "--save-dir", tmp_path / "run", "--max-epoch", 9]
-    output = command("train", toy_data, *SMALL, *flags, "--max-tokens", 40).stdout
+    output = run_in_subprocess("train", toy_data, *SMALL, *flags, "--max-tokens", 40).stdout
     assert output.index("begins") < output.index("asked after 1")
     assert [f"asked after {update}" in output for update in (1, 2, 3, 4)] == [True] * 3 + [False]
     assert "stopped by the third update after 3 updates; the next start resumes" in output
