@@ -35,7 +35,7 @@ def average_newest(directory: Path, count: int) -> Path:
     was made from the same files before is kept.
 
     Raises:
-        EvaluationError: there is no checkpoint, or `average` rejects them.
+        EvaluationError: There is no checkpoint, or `average` rejects them.
     """
     newest = find_newest(directory, count)
     if len(newest) < count:
@@ -59,7 +59,7 @@ def find_newest(directory: Path, count: int) -> List[Tuple[int, Path]]:
     """Return the `count` newest checkpoints with their numbers of updates, newest first.
 
     Raises:
-        EvaluationError: there is none.
+        EvaluationError: There is none.
     """
     paths = sorted(
         path for path in directory.glob("checkpoint*.pt") if IN_ORDER.fullmatch(path.name)
@@ -84,7 +84,7 @@ def average(paths: Sequence[Path], destination: Path) -> None:
     files and their updates.
 
     Raises:
-        EvaluationError: a checkpoint has other tensors or shapes than the first, or two have the
+        EvaluationError: A checkpoint has other tensors or shapes than the first, or two have the
             same number of updates, so that the same weights would count twice.
     """
     states = [load_checkpoint(path) for path in paths]
@@ -115,7 +115,7 @@ def load_checkpoint(path: Path) -> Dict[str, Any]:
     """Return a checkpoint as it was saved, its tensors mapped from the file; run nothing in it.
 
     Raises:
-        EvaluationError: it is not complete, or holds what fairseq's allow-list does not know.
+        EvaluationError: It is not complete, or holds what fairseq's allow-list does not know.
     """
     try:
         try:

@@ -170,7 +170,7 @@ def parse_generation_flags(recipe: Recipe, caller_flags: Sequence[str]) -> Names
     """Return the arguments of fairseq-generate, as its own parser reads them.
 
     Raises:
-        UsageError: a caller's flag does not exist, has no effect, or follows from the config.
+        UsageError: A caller's flag does not exist, has no effect, or follows from the config.
     """
     source, target = parse_direction(recipe.directions[0])
     command = recipe.generation_command(source, target, recipe.checkpoint_dir / "model.pt")
@@ -218,7 +218,7 @@ def choose_checkpoint(recipe: Recipe, given: Optional[Path]) -> Path:
     """Return the given checkpoint, or the average of the newest ones.
 
     Raises:
-        EvaluationError: the given checkpoint cannot be read, or there is none.
+        EvaluationError: The given checkpoint cannot be read, or there is none.
     """
     if given is not None:
         load_checkpoint(given)

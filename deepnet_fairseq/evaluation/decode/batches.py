@@ -17,11 +17,11 @@ def make_batches(
     """Sort sentences by length, longest first, and split them into batches.
 
     Args:
-        sentences: of any directions.
-        max_tokens: the maximum of sentences × longest source in a batch; a sentence longer than
+        sentences: Of any directions.
+        max_tokens: The maximum of sentences × longest source in a batch; a sentence longer than
             that has a batch of its own.
-        max_sentences: the maximum number of sentences in a batch.
-        one_target: do not mix target languages.
+        max_sentences: The maximum number of sentences in a batch.
+        one_target: Do not mix target languages.
     """
 
     def target(sentence: Sentence) -> str:

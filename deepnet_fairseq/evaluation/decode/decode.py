@@ -47,14 +47,14 @@ def decode_all(
     """Translate each direction that is not finished, with a progress bar, and return all.
 
     Args:
-        directions: what to translate.
-        generation: how to translate.
-        corpus: the folder of the test sets, in OPUS-100's layout.
-        vocabulary: the folder of SentencePiece model and dictionary.
-        folder: for the hypotheses.
+        directions: What to translate.
+        generation: How to translate.
+        corpus: The folder of the test sets, in OPUS-100's layout.
+        vocabulary: The folder of SentencePiece model and dictionary.
+        folder: For the hypotheses.
 
     Raises:
-        EvaluationError: the two sides of a test set differ in lines, or see `translate_batches`.
+        EvaluationError: The two sides of a test set differ in lines, or see `translate_batches`.
     """
     lines = {direction: count_test_lines(direction, corpus) for direction in directions}
     metadata = {}

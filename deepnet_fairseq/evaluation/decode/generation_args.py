@@ -33,11 +33,11 @@ class Generation:
     """How hypotheses are generated.
 
     Args:
-        args: fairseq-generate's arguments as its parser returns them, for any of the directions.
-        command: returns the whole fairseq-generate command of a direction; run by hand, it gives
+        args: The arguments of fairseq-generate as its parser returns them, for any direction.
+        command: Returns the whole fairseq-generate command of a direction; run by hand, it gives
             the same hypotheses.
-        checkpoint: the model.
-        devices: one per process.
+        checkpoint: The model.
+        devices: One per process.
     """
 
     args: Namespace

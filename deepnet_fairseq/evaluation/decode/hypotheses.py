@@ -103,7 +103,7 @@ def find_hypotheses(directions: Sequence[Direction], folder: Path) -> List[Hypot
     """Return another system's hypotheses, and warn of directions without a file.
 
     Raises:
-        EvaluationError: there is no file of any direction.
+        EvaluationError: There is no file of any direction.
     """
     files = {direction: hypothesis_file(direction, folder) for direction in directions}
     missing = [path.name for path in files.values() if not path.is_file()]

@@ -19,10 +19,10 @@ class Direction:
     """From one language into another, tested on one test set.
 
     Args:
-        source: the language translated from.
-        target: the language translated into.
-        zero_shot: whether training has no text of this pair.
-        test_set: a further test set, such as newstest2017; "" is the corpus's own.
+        source: The language translated from.
+        target: The language translated into.
+        zero_shot: Whether training has no text of this pair.
+        test_set: A further test set, such as newstest2017; "" is the corpus's own.
     """
 
     source: str
@@ -66,10 +66,10 @@ def both_ways(
     """Return both directions of each pair: supervised, then zero-shot, then further test sets.
 
     Args:
-        supervised: the pairs with training text.
-        zero_shot: the pairs without.
-        test_sets: the pairs of each further test set.
-        untested: supervised pairs without a test set in the corpus; a further set may have them.
+        supervised: The pairs with training text.
+        zero_shot: The pairs without.
+        test_sets: The pairs of each further test set.
+        untested: Supervised pairs without a test set in the corpus; a further set may have them.
     """
     trained, without_test = list(supervised), set(untested)
     sets = [(pair, False, "") for pair in trained if pair not in without_test]
@@ -88,9 +88,9 @@ class Sentence:
     """A sentence to translate.
 
     Args:
-        direction: its direction.
-        line: its 0-based line number.
-        ids: its dictionary indices with </s> at the end, without a language token.
+        direction: Its direction.
+        line: Its 0-based line number.
+        ids: Its dictionary indices with </s> at the end, without a language token.
     """
 
     direction: Direction
@@ -103,11 +103,11 @@ class SourceText:
     """The source side of a direction's test set; line numbers are 0-based.
 
     Args:
-        direction: the direction.
-        lines: how many there are.
-        sentences: one per line that is not empty.
-        empty: lines with nothing to translate.
-        unknown: lines with characters that the vocabulary lacks; the model sees them as <unk>.
+        direction: The direction.
+        lines: How many there are.
+        sentences: One per line that is not empty.
+        empty: Lines with nothing to translate.
+        unknown: Lines with characters that the vocabulary lacks; the model sees them as <unk>.
     """
 
     direction: Direction
@@ -138,7 +138,7 @@ def count_test_lines(direction: Direction, corpus: Path) -> int:
     """Return the number of lines of a test set.
 
     Raises:
-        EvaluationError: the two sides differ in lines, or have none. The message names both files.
+        EvaluationError: The two sides differ in lines, or have none. The message names both files.
     """
     source, reference = direction.source_file(corpus), direction.reference_file(corpus)
     counts = count_lines(source), count_lines(reference)

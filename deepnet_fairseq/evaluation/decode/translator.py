@@ -36,11 +36,11 @@ class Translator:
     """What `fairseq-generate` does with a checkpoint and its flags, without its data.
 
     Args:
-        args: parsed arguments of fairseq-generate, for any direction.
-        device: where to compute.
+        args: Parsed arguments of fairseq-generate, for any direction.
+        device: Where to compute.
 
     Raises:
-        EvaluationError: a flag would have no effect, or fairseq cannot load the checkpoint.
+        EvaluationError: A flag would have no effect, or fairseq cannot load the checkpoint.
     """
 
     def __init__(self, args: Namespace, device: torch.device) -> None:
@@ -86,7 +86,7 @@ class Translator:
         A batch that does not fit into the GPU's memory is split in halves.
 
         Raises:
-            EvaluationError: the search rejects its flags, or one sentence does not fit.
+            EvaluationError: The search rejects its flags, or one sentence does not fit.
         """
         sources = [self.language_tokens.add_to_source(s.ids, s.direction) for s in batch]
         fitting = [i for i, ids in enumerate(sources) if len(ids) <= self.max_source_length]
@@ -164,7 +164,7 @@ class LanguageTokens:
     """The language tokens that a multilingual fairseq task adds, for any of its directions.
 
     Args:
-        task: set up for one direction; all languages share its dictionary.
+        task: Set up for one direction; all languages share its dictionary.
     """
 
     def __init__(self, task: Any) -> None:
@@ -200,10 +200,10 @@ def detokenize(
     """Return the sentence of tokens [T], as fairseq does, with byte pieces as characters.
 
     Args:
-        tokens: dictionary indices; </s> is left out.
-        dictionary: the target side's.
-        post_process: fairseq's name for how pieces are joined, such as sentencepiece.
-        ignore: one more index to leave out.
+        tokens: Dictionary indices; </s> is left out.
+        dictionary: The target side's.
+        post_process: How pieces are joined, by fairseq's name: such as sentencepiece.
+        ignore: One more index to leave out.
     """
     ignored = set() if ignore is None else {ignore}
     text = dictionary.string(tokens, post_process, extra_symbols_to_ignore=ignored)

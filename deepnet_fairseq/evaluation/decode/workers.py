@@ -27,7 +27,7 @@ def choose_devices(workers: Optional[int], cpu: bool) -> List[str]:
     """Return one device per worker: each GPU once, or the CPU for every worker.
 
     Raises:
-        EvaluationError: there are more workers than GPUs.
+        EvaluationError: There are more workers than GPUs.
     """
     gpus = 0 if cpu else torch.cuda.device_count()
     if gpus == 0:
@@ -45,7 +45,7 @@ def translate_batches(
     """Yield each batch with its hypotheses, in order; each device loads the model once.
 
     Raises:
-        EvaluationError: a Translator rejects args or batch, or a worker process dies.
+        EvaluationError: A Translator rejects args or batch, or a worker process dies.
     """
     if len(devices) > 1:
         yield from _translate_in_processes(args, devices, batches)

@@ -58,7 +58,7 @@ class CometProgram:
         """Score test sets by name with one load of the model.
 
         Raises:
-            CometFailure: the command fails.
+            CometFailure: The command fails.
         """
         lengths: Dict[str, int] = {}
         with tempfile.TemporaryDirectory(prefix="comet-") as folder:
@@ -104,7 +104,7 @@ def find_comet(checkpoint: str) -> Tuple[Optional[CometProgram], str]:
     """Return COMET with a checkpoint, or None and in one line what is missing and how to get it.
 
     Raises:
-        EvaluationError: the checkpoint, or the path in $COMET_SCORE, does not exist.
+        EvaluationError: The checkpoint, or the path in $COMET_SCORE, does not exist.
     """
     named = os.environ.get(VARIABLE, "")
     if named and shutil.which(named) is None:

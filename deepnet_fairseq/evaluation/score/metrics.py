@@ -34,8 +34,8 @@ class Metric:
     """What all metrics share. It is sent to worker processes, so it holds no loaded model.
 
     Args:
-        name: as configs and reports write it.
-        model: the model file that the config names; "" is the default, or no model at all.
+        name: As configs and reports write it.
+        model: The model file that the config names; "" is the default, or no model at all.
     """
 
     name: str
@@ -181,12 +181,12 @@ def choose_metrics(
     reason is the same for all targets, else such as "BLEU-lang (ja)".
 
     Args:
-        metrics: the requested ones.
-        targets: the languages of the hypotheses.
-        drop_duplicates: skip BLEU-lang where it equals BLEU and both are requested.
+        metrics: The requested ones.
+        targets: The languages of the hypotheses.
+        drop_duplicates: Skip BLEU-lang where it equals BLEU and both are requested.
 
     Raises:
-        EvaluationError: the config names a model that cannot be used.
+        EvaluationError: The config names a model that cannot be used.
     """
     chosen: List[Metric] = []
     left_out: Dict[str, str] = {}

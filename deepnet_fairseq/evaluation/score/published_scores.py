@@ -56,7 +56,7 @@ def load_published(name_or_path: str, system: str) -> Published:
     """Return a system's scores from the file of that name in published/, a TSV file or scores.json.
 
     Raises:
-        EvaluationError: there is no such file or system, or a line of it cannot be read.
+        EvaluationError: There is no such file or system, or a line of it cannot be read.
     """
     shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.tsv"))}
     path = shipped.get(name_or_path, Path(name_or_path))
@@ -73,7 +73,7 @@ def against(published: Published, ours: Mapping[str, float]) -> AgainstReference
     Only directions that both have count, and a tie is no win.
 
     Raises:
-        EvaluationError: no direction is in both.
+        EvaluationError: No direction is in both.
     """
     theirs = {name: score for name, score in published.scores.items() if name in ours}
     if not theirs:

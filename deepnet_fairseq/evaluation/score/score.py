@@ -39,7 +39,7 @@ class ScoringJob:
         """Return the number of lines.
 
         Raises:
-            EvaluationError: two files differ in lines, or there are none. The message names them.
+            EvaluationError: Two files differ in lines, or there are none. The message names them.
         """
         lines = count_lines(self.references)
         if not lines:
@@ -88,7 +88,7 @@ def plan_scoring(config: EvaluationConfig, targets: Sequence[str]) -> Plan:
     """Find out what can be measured of translations into some languages.
 
     Raises:
-        EvaluationError: the config names a model that cannot be used.
+        EvaluationError: The config names a model that cannot be used.
     """
     metrics, left_out = choose_metrics(config.requested_metrics(), targets, drop_duplicates=True)
     problem = off_target.find_problem()
@@ -107,9 +107,9 @@ def score_all(
         reason and the remedy, in one line.
 
     Raises:
-        EvaluationError: files differ in lines or have none, or the config names a model that
+        EvaluationError: Files differ in lines or have none, or the config names a model that
             cannot be used; raised before any work.
-        DataError: a text is not UTF-8.
+        DataError: A text is not UTF-8.
     """
     lines = sum(job.count() for job in jobs.values())
     plan = plan_scoring(config, [job.target for job in jobs.values()])

@@ -33,7 +33,7 @@ def language_bleu(language: str) -> BLEU:
     """Return sacrebleu's BLEU for a language; it is `papers_bleu()` if the tokenizer is 13a.
 
     Args:
-        language: its code with two letters.
+        language: Its code with two letters.
 
     Raises:
         ImportError: MeCab is not installed.
@@ -54,7 +54,7 @@ def spbleu(model: Path) -> BLEU:
     """Return sacrebleu's BLEU with a SentencePiece model, loaded once per process.
 
     Raises:
-        OSError, RuntimeError: the file is not a model.
+        OSError, RuntimeError: The file is not a model.
     """
     scorer = BLEU(force=True)
     scorer.tokenizer = LocalTokenizer(model)

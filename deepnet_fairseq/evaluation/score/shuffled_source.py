@@ -39,7 +39,7 @@ def measure_source_use(
     """Compare BLEU with BLEU against shuffled references; every call shuffles alike.
 
     Raises:
-        EvaluationError: the numbers of lines differ, or there are none.
+        EvaluationError: The numbers of lines differ, or there are none.
     """
     counts = len(sources), len(hypotheses), len(references)
     if len(set(counts)) > 1 or not references:

@@ -58,14 +58,14 @@ def paired_test(
     numbers.
 
     Args:
-        systems: the hypotheses of each system, the baseline first.
-        references: one per hypothesis.
-        metric: sacrebleu's object.
-        test: one of TESTS.
+        systems: The hypotheses of each system, the baseline first.
+        references: One per hypothesis.
+        metric: Sacrebleu's object.
+        test: One of TESTS.
         samples: 0 is sacrebleu's default.
 
     Raises:
-        EvaluationError: a system does not have one line per reference.
+        EvaluationError: A system does not have one line per reference.
     """
     for hypotheses in systems:
         if len(hypotheses) != len(references) or not references:
