@@ -1,4 +1,4 @@
-"""Binary data: byte for byte what SentencePiece and fairseq-preprocess write, every line of the text, in shards that share it out."""
+"""Binary data: the bytes of SentencePiece and fairseq-preprocess, every line once, in shards."""
 
 import random
 from dataclasses import replace
@@ -55,7 +55,7 @@ ALPHABETS = {
 
 
 def sentences(language: str, count: int, seed: int) -> List[str]:
-    """Made-up sentences with numbers, an empty one, one with characters that no vocabulary has, and a long one."""
+    """Made-up sentences: with numbers, empty, long, and of characters that no vocabulary has."""
     draw = random.Random(f"{language}{seed}")
     words = ["".join(draw.choices(ALPHABETS[language], k=draw.randint(1, 7))) for _ in range(60)]
     lines = [
@@ -172,7 +172,8 @@ def test_the_bytes_are_those_of_sentencepiece_and_fairseq_preprocess(
 
 
 def test_the_bytes_are_the_same_with_a_model_of_someone_elses(work: Path, tmp_path: Path) -> None:
-    sentencepiece.SentencePieceTrainer.train(  # its ids: <unk> 0, <s> 1, </s> 2, no <pad>; it has bytes and a normalisation
+    # Its ids are <unk> 0, <s> 1, </s> 2, no <pad>; it has byte pieces and a normalization.
+    sentencepiece.SentencePieceTrainer.train(
         input=str(text_file(work, ("en", "ja"), "train", "en")),
         model_prefix=str(tmp_path / "other"),
         vocab_size=320,

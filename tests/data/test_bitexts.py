@@ -1,4 +1,4 @@
-"""Lists of bitexts between any two languages: many per pair, pairs without dev or test text, pairs without training text."""
+"""Lists of bitexts: many per pair, and pairs without training, dev or test text."""
 
 import gzip
 import hashlib

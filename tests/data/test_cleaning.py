@@ -1,4 +1,4 @@
-"""Which pairs are kept, in which words the others are counted, and that memory and folders stay clean."""
+"""Which pairs are kept, how dropped ones are counted, and that memory and folders stay small."""
 
 import logging
 import os
@@ -60,7 +60,7 @@ def index() -> ContaminationIndex:
 
 
 KEPT = ("Haus", "house")
-# settings, the pair to drop, and why; each stands between two copies of a pair to keep, of which the first alone stays
+# config, the pair to drop, and why; it is between two copies of a pair, of which the first is kept
 DROPPED: List[Tuple[Dict[str, Any], Tuple[str, str], str]] = [
     ({}, ("", "x"), "with an empty side"),
     ({}, ("x", "\u3000 \t"), "with an empty side"),
@@ -313,8 +313,8 @@ def test_the_log_tells_what_became_of_the_pairs(
         clean(tmp_path, [KEPT, KEPT, ("a  b", ""), ("x", "y")])
     assert "de-en train: 4 pairs cleaned, " in caplog.text
     assert (
-        "de-en train: 2 pairs of 4 kept; dropped: 1 repeated, 1 with an empty side; changed: 1 spaces"
-        in caplog.text
+        "de-en train: 2 pairs of 4 kept; "
+        "dropped: 1 repeated, 1 with an empty side; changed: 1 spaces" in caplog.text
     )
 
 
@@ -355,7 +355,10 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_section_is_read_from_yaml() -> None:
-    text = "{unicode_form: none, max_length: null, max_length_ratio: 9, length_unit: words, drop_repeated: false}"
+    text = (
+        "{unicode_form: none, max_length: null, max_length_ratio: 9, length_unit: words, "
+        "drop_repeated: false}"
+    )
     config = OmegaConf.to_object(
         OmegaConf.merge(OmegaConf.structured(CleaningConfig), OmegaConf.create(text))
     )
@@ -429,7 +432,7 @@ def test_memory_does_not_grow_with_the_corpus(
     monkeypatch.setattr(deduplicate, "RECORDS_IN_MEMORY", 4096)
     monkeypatch.setattr(deduplicate, "BATCH", 4096)
     small, large = (peak_memory(tmp_path, count) for count in (10000, 80000))
-    # 8 bytes for each of 70,000 pairs would be 560,000; a Python set of digests takes ten times as much
+    # 8 bytes per pair would be 560,000; a Python set of digests takes ten times as much
     assert large - small < 300000
 
 

@@ -13,7 +13,7 @@ Pairs = List[Tuple[str, str]]
 
 
 def unique(folder: Path, pairs: Pairs, records_in_memory: int) -> Pairs:
-    """Write, de-duplicate and read the pairs; nothing but the result may stay in the scratch folder's files."""
+    """Write, deduplicate and read the pairs; only the result may stay in the scratch folder."""
     scratch = folder / "scratch"
     scratch.mkdir()
     sources, destinations = (

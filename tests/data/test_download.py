@@ -1,4 +1,4 @@
-"""Published files: fetched, resumed, retried and checked, against servers that break off, change their mind, lie or are gone."""
+"""Published files: fetched, resumed, retried and checked, against faulty and missing servers."""
 
 import errno
 import fcntl
@@ -177,7 +177,7 @@ def test_a_mirror_of_another_size_leaves_the_firsts_part_for_the_next_run(
     assert left(tmp_path) == WHOLE
 
 
-@pytest.mark.parametrize("status", transfer.PASSING_TROUBLE)
+@pytest.mark.parametrize("status", transfer.RETRY_STATUS)
 @pytest.mark.parametrize(
     ("retry_after", "pause"),
     [
@@ -212,7 +212,8 @@ def test_trouble_that_does_not_pass_is_told(
     url = server.add(NAME, Answer(status=503))
     with pytest.raises(
         DataError,
-        match=rf"^{NAME}: no address gave it \({url}: status 503, 6 times in a row\); .* with --source-dir",
+        match=rf"^{NAME}: no address gave it \({url}: status 503, 6 times in a row\); "
+        ".* with --source-dir",
     ):
         Downloads(tmp_path).fetch(remote(url))
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0]
@@ -341,7 +342,8 @@ def test_check_file_returns_the_sha256_and_names_what_differs(tmp_path: Path) ->
     ) == sha256(BODY)
     with pytest.raises(
         DataError,
-        match=f"{path}: its md5 is {hashlib.md5(BODY).hexdigest()}, but {NAME} was published with 00",
+        match=f"{path}: its md5 is {hashlib.md5(BODY).hexdigest()}, "
+        f"but {NAME} was published with 00",
     ):
         check_file(path, RemoteFile(NAME, (), checksum="md5:00"))
 

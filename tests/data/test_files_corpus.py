@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make_config(folder: Path, **train: Any) -> FilesCorpus:
-    """en-de and en-fr supervised, de-fr zero-shot; `train` replaces the files of en-de's training data."""
+    """en-de and en-fr supervised, de-fr zero-shot; `train` replaces en-de's training files."""
     config = FilesCorpus(
         pairs={
             "en-de": PairFiles(
@@ -89,7 +89,8 @@ def make(folder: Path, out: str, config: Optional[FilesCorpus] = None, **cleanin
 
 def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path) -> None:
     counts = make(folder, "out")
-    # dropped: an empty side, a repeated pair, German of the test set (but for a space), English of dev, German of the zero-shot test set
+    # dropped: an empty side, a repeated pair, German of the test set (except for a space), English
+    # of dev, German of the zero-shot test set
     assert sentences(folder / "out", ("de", "en"), "train") == [
         ("Tag", "day"),
         ("Nacht", "night"),

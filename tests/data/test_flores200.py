@@ -1,4 +1,4 @@
-"""FLORES-200 as a further test set of a corpus: which pairs, which codes, and its sentences out of training text."""
+"""FLORES-200 as a further test set: its pairs and codes, and training text without it."""
 
 import re
 from pathlib import Path
@@ -50,7 +50,10 @@ def archive_of(prefix: str) -> bytes:
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Any:
-    """make_corpus(**values of FLORES-200) -> the config of a corpus of two pairs, with a sentence of devtest in its training text."""
+    """Makes a corpus of two pairs with a sentence of devtest in its training text.
+
+    Takes the values of its `flores200:`.
+    """
     (tmp_path / "train.de").write_text("Haus\nDevtest 1 deu_Latn!\n")
     (tmp_path / "train.en").write_text("house\nplanted\n")
     (tmp_path / "train.fr").write_text("maison\nautre\n")
@@ -172,7 +175,8 @@ def test_pairs_are_chosen(values: Dict[str, Any], corpus: list, expected: list) 
     [
         (
             {},
-            r"flores200 has no text in br, sh that is known here; give the set's codes as flores200\.codes, or .* flores200\.missing: skip",
+            r"flores200 has no text in br, sh that is known here; "
+            r"give the set's codes as flores200\.codes, or .* flores200\.missing: skip",
         ),
         (
             {"pairs": ["de-it"]},

@@ -1,4 +1,4 @@
-"""IWSLT 2014 German-English from its published archive, as fairseq's script puts it together, but for the tokens."""
+"""IWSLT 2014 German-English from its published archive, as in fairseq's script without tokens."""
 
 from pathlib import Path
 from typing import Any, Dict, List
@@ -78,7 +78,7 @@ def published_archive(published: Published, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def by_the_script(case: str) -> Dict[str, List[tuple]]:
-    """The same in lists, as fairseq's prepare-iwslt14.sh goes about it: all lines, cleaned, lower-cased, every 23rd taken away."""
+    """The same in lists, as in fairseq's prepare-iwslt14.sh: clean, lower-cased, every 23rd out."""
     lines = {
         code: [
             line for title, description, talk in TALKS[code] for line in (title, description, *talk)
@@ -202,7 +202,8 @@ def test_a_file_that_the_archive_lacks_is_named(
     )
     with pytest.raises(
         DataError,
-        match=r"de-en\.tgz: has no member de-en/train\.tags\.de-en\.en; it is not what was published",
+        match=r"de-en\.tgz: has no member de-en/train\.tags\.de-en\.en; "
+        "it is not what was published",
     ):
         Iwslt14Corpus().build(tmp_path, make_context(tmp_path))
 

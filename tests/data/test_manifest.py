@@ -1,4 +1,4 @@
-"""The manifest: what the data were made from, the same bytes for the same inputs wherever they lie."""
+"""The manifest: what data were made from, with the same bytes for the same inputs in any place."""
 
 import hashlib
 import json

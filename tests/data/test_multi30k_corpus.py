@@ -1,4 +1,4 @@
-"""Multi30k from its published files: one per language and split, the same captions in all languages."""
+"""Multi30k from its published files: one per language and split, the same captions in all."""
 
 import re
 from pathlib import Path
@@ -131,7 +131,8 @@ def test_a_file_that_is_not_the_published_one_is_refused(
     published.spoil(name)
     with pytest.raises(
         DataError,
-        match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with",
+        match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, "
+        f"but {name} was published with",
     ):
         Multi30kCorpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
@@ -160,7 +161,8 @@ def test_sides_of_different_length_are_refused(
         ),
         (
             {"tests": ["test_2019"]},
-            "tests has 'test_2019'; choose from test_2017_flickr, test_2017_mscoco, test_2018_flickr",
+            "tests has 'test_2019'; "
+            "choose from test_2017_flickr, test_2017_mscoco, test_2018_flickr",
         ),
         (
             {"tests": ["test_2017_flickr"], "languages": ["cs"]},

@@ -1,4 +1,4 @@
-"""What is rewritten in a sentence, what stays, and which sentences count as copies of each other."""
+"""What normalization changes, what stays, and which sentences count as copies of each other."""
 
 import unicodedata
 from collections import Counter
@@ -33,7 +33,8 @@ def normalise(line: str, unicode_form: str = "NFC", without_control: bool = True
         ("\u200bភាសា\u200bខ្មែរ\u200b\u200bល្អ\u200b", "ភាសា\u200bខ្មែរ\u200bល្អ"),
     ],
     ids=[
-        "byte order mark", "soft hyphen", "controls", "between spaces", "direction", "format", "surrogate", "Latin ZWSP", "Khmer ZWSP",
+        "byte order mark", "soft hyphen", "controls", "between spaces", "direction", "format",
+        "surrogate", "Latin ZWSP", "Khmer ZWSP",
     ],
 )  # fmt: skip
 def test_what_readers_cannot_see_is_removed(line: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""OPUS-100 from its published archives: all pairs and splits, without what is held out; pairs that are only trained or only tested."""
+"""OPUS-100 from its archives: all pairs and splits, those only trained or tested among them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -189,7 +189,8 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
     published.spoil(name)
     with pytest.raises(
         DataError,
-        match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, but {name} was published with",
+        match=f"^{name}: no address gave it .* its sha256 is [0-9a-f]+, "
+        f"but {name} was published with",
     ):
         make_config().build(tmp_path / "corpus", make_context(tmp_path))
     assert not (tmp_path / "downloads" / name).exists()
@@ -199,7 +200,8 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
 def test_a_pair_that_the_archive_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=rf"{WHOLE.name}: has no member opus-100-corpus/v1\.0/supervised/en-xh/opus\.en-xh-train\.en",
+        match=rf"{WHOLE.name}: has no member "
+        r"opus-100-corpus/v1\.0/supervised/en-xh/opus\.en-xh-train\.en",
     ):
         make_config(pairs=["en-xh"], archive="whole").build(tmp_path, make_context(tmp_path))
 

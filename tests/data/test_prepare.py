@@ -22,7 +22,8 @@ from deepnet_fairseq.parallel import Jobs
 ROOT = Path(__file__).parents[2]
 CONFIG = """
 work_dir: {work_dir}
-corpus: {{kind: cldr, languages: [de, ja], zero_shot: [de-ja], train_lines: 120, dev_lines: 12, test_lines: 14, countries: 9, years: 2}}
+corpus: {{kind: cldr, languages: [de, ja], zero_shot: [de-ja], train_lines: 120, dev_lines: 12,
+  test_lines: 14, countries: 9, years: 2}}
 vocabulary: {{size: 300}}
 training: {{arch: deepnet_transformer, encoder-langtok: tgt, lr: 5.0e-4}}
 """

@@ -66,7 +66,10 @@ def replace_table(published: Published, monkeypatch: pytest.MonkeyPatch, table: 
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Any:
-    """make_corpus(pairs, **values of TED) -> the config of a corpus of these pairs, with a sentence of TED's in its training text."""
+    """Makes a corpus of the given pairs with a sentence of TED's in its training text.
+
+    Takes the pairs, and the values of its `ted:`.
+    """
 
     def make(*pairs: str, **values: Any) -> BitextsCorpus:
         (tmp_path / "left").write_text("something\nhello world\n")
@@ -128,7 +131,8 @@ def test_each_pair_has_sentences_of_its_own(make_corpus: Any, tmp_path: Path) ->
 def test_a_pair_without_common_sentences_is_refused(make_corpus: Any, tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"ted_talks\.tar\.gz has no sentence in both be and en; leave the pair out of ted\.pairs",
+        match=r"ted_talks\.tar\.gz has no sentence in both be and en; "
+        r"leave the pair out of ted\.pairs",
     ):
         make_corpus("be-en").build(tmp_path / "corpus", make_context(tmp_path))
 
@@ -138,7 +142,8 @@ def test_a_column_that_the_table_lacks_is_named_with_those_it_has(
 ) -> None:
     with pytest.raises(
         DataError,
-        match=r"all_talks_test\.tsv has no column xx; give 'de' one of these in ted\.codes: en de fr zh-cn nb be$",
+        match=r"all_talks_test\.tsv has no column xx; "
+        r"give 'de' one of these in ted\.codes: en de fr zh-cn nb be$",
     ):
         make_corpus("en-de", codes={"de": "xx"}).build(tmp_path / "corpus", make_context(tmp_path))
 
@@ -149,7 +154,8 @@ def test_a_broken_row_is_named(
     replace_table(published, monkeypatch, ted_table(COLUMNS) + b"talk_5\tcut sh")
     with pytest.raises(
         DataError,
-        match=r"all_talks_test\.tsv, line 7: 2 columns where the first line has 7; fetch the archive again",
+        match=r"all_talks_test\.tsv, line 7: 2 columns where the first line has 7; "
+        "fetch the archive again",
     ):
         make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path))
 
@@ -162,7 +168,8 @@ def test_an_archive_fetched_by_other_means_needs_no_network(
     published.server.add("data/ted_talks.tar.gz", Answer(b"<html>moved</html>"))
     with pytest.raises(
         DataError,
-        match=r"^ted_talks\.tar\.gz: no address gave it .*has 18 bytes, but was published with .* --source-dir",
+        match=r"^ted_talks\.tar\.gz: no address gave it .*has 18 bytes, "
+        "but was published with .* --source-dir",
     ):
         make_corpus("en-de").build(tmp_path / "online", make_context(tmp_path))
     make_corpus("en-de").build(tmp_path / "corpus", make_context(tmp_path, given))
@@ -196,9 +203,10 @@ def test_languages_have_teds_codes(language: str, code: str) -> None:
 
 
 def test_all_of_teds_languages_are_known() -> None:
-    """The table's columns, but for calv, which is no language, and zh, which has next to nothing beside zh-cn."""
+    """The table's columns except calv, which is no language, and zh, which has almost nothing."""
     columns = (
-        "en es pt-br fr ru he ar ko zh-cn it ja zh-tw nl ro tr de vi pl pt bg el fa sr hu hr uk cs id th sv sk sq lt da my sl mk fr-ca fi "
+        "en es pt-br fr ru he ar ko zh-cn it ja zh-tw nl ro tr de vi pl pt bg el fa sr hu hr uk cs "
+        "id th sv sk sq lt da my sl mk fr-ca fi "
         "hy hi nb ka mn et ku gl mr ur eo ms az ta bn kk be eu bs"
     )
     assert set(TED_CODES.values()) == set(columns.split())

@@ -1,4 +1,4 @@
-"""WMT 2017 English-German from its published archives: three parts of training text, and newstests as sacreBLEU has them."""
+"""WMT 2017 English-German from its archives: the parts of its training text, and newstests."""
 
 import shutil
 from pathlib import Path
@@ -39,7 +39,7 @@ NEWS = [
     ("gepflanzt", "a dev sentence"),
     ("Q & A", "Q & A"),
 ]
-# raw lines of the SGML files by set and language, bare ampersands, entities and odd spaces among them
+# raw lines of the SGML files by set and language, with bare ampersands, entities and odd spaces
 SETS: Dict[str, Dict[str, List[str]]] = {
     "wmt13": {
         "de": ["Ein Dev-Satz", "Noch  einer ", "Ein Test"],
@@ -237,7 +237,8 @@ def test_an_archive_that_is_not_the_published_one_is_refused(
     published.spoil(name)
     with pytest.raises(
         DataError,
-        match=f"^{name}: no address gave it .* its {kind} is [0-9a-f]+, but {name} was published with",
+        match=f"^{name}: no address gave it .* its {kind} is [0-9a-f]+, "
+        f"but {name} was published with",
     ):
         Wmt17Corpus().build(tmp_path / "corpus", make_context(tmp_path))
     assert corpus_files(tmp_path / "corpus") == {}
@@ -282,7 +283,8 @@ def test_what_is_fetched_is_pinned() -> None:
     [
         (
             {"training": []},
-            r"training is \[\]; name one or more of europarl-v7, commoncrawl, news-commentary-v12, each once",
+            r"training is \[\]; "
+            "name one or more of europarl-v7, commoncrawl, news-commentary-v12, each once",
         ),
         ({"training": ["commoncrawl", "commoncrawl"]}, "each once"),
         ({"training": ["paracrawl"]}, r"training is \['paracrawl'\]"),
