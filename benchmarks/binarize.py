@@ -19,8 +19,8 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from deepnet_fairseq.data.binarize import BinarizationConfig, binarize
 from deepnet_fairseq.data.bitext import corpus_file, write_pair
-from deepnet_fairseq.data.corpora import cldr
 from deepnet_fairseq.data.corpora.build import BuildContext
+from deepnet_fairseq.data.corpora.cldr import CldrCorpus
 from deepnet_fairseq.data.download import Downloads
 from deepnet_fairseq.data.filters import CleaningConfig
 from deepnet_fairseq.data.normalize import normalize_spaces
@@ -211,14 +211,11 @@ def make_corpus(work: Workload, options: argparse.Namespace) -> None:
         )
     else:
         words = {"countries": 80, "currencies": 24, "units": 24, "language_names": 40}
-        config = cldr.CldrCorpus(
+        corpus = CldrCorpus(
             languages=[PAIR[0]], train_lines=options.lines, dev_lines=1, test_lines=1, **words
         )
-        cldr.build(
-            config,
-            work.root / "corpus",
-            BuildContext(Downloads(work.root), CleaningConfig(), Jobs()),
-        )
+        context = BuildContext(Downloads(work.root), CleaningConfig(), Jobs())
+        corpus.build(work.root / "corpus", context)
     vocabulary = VocabularyConfig(size=options.vocabulary, hard_limit=False, sample_lines=100_000)
     result = train_vocabulary(vocabulary, work.root / "corpus", [PAIR], work.root / "vocabulary")
     _log(f"a vocabulary of {result['pieces']:,} pieces")
