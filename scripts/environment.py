@@ -4,7 +4,7 @@ environment.py current PROJECT [--with-tests]   exit 0 if everything that setup.
 environment.py has-fairseq                      exit 0 if the installed fairseq has today's patches
 environment.py has-torch                        exit 0 if torch 2.6 or newer is there
 environment.py record PROJECT [--with-tests]    remember that the installation is complete
-environment.py repair                           remove packages that an interrupted pip left half installed
+environment.py repair                           remove what an interrupted pip left half installed
 """
 
 import hashlib
@@ -53,7 +53,8 @@ def is_current(project: Path, tests: bool) -> bool:
     recorded = STAMP.read_text().splitlines()
     if recorded[:1] != [state(project)] or (tests and "tests" not in recorded):
         return False
-    return has_fairseq() and not unmet("deepnet_fairseq", "test" if tests else "")
+    missing = unmet("fairseq", "") or unmet("deepnet_fairseq", "test" if tests else "")
+    return has_fairseq() and not missing
 
 
 def record(project: Path, tests: bool) -> bool:
@@ -99,26 +100,23 @@ def has_torch() -> bool:
 
 
 def unmet(package: str, extra: str) -> List[str]:
-    """Return what `package`, with `extra`, and all that it needs ask for and do not find."""
-    from pip._vendor.packaging.requirements import (
-        Requirement,  # setup.sh has made sure that pip is there
-    )
+    """Return the requirements of a package, and of all that it needs, that are not met."""
+    # setup.sh has made sure that pip is there.
+    from pip._vendor.packaging.requirements import Requirement
 
     if not version_of(package):
         return [package]
     seen, waiting, missing = set(), [(package, extra)], []
     while waiting:
-        name, wanted_extra = waiting.pop()
+        name, requested_extra = waiting.pop()
         for text in metadata.requires(name) or []:
             requirement = Requirement(text)
-            if text in seen or (
-                requirement.marker and not requirement.marker.evaluate({"extra": wanted_extra})
-            ):
+            marker = requirement.marker
+            if text in seen or (marker and not marker.evaluate({"extra": requested_extra})):
                 continue
             seen.add(text)
-            if requirement.specifier.contains(
-                version_of(requirement.name) or "0", prereleases=True
-            ) and version_of(requirement.name):
+            version = version_of(requirement.name)
+            if version and requirement.specifier.contains(version, prereleases=True):
                 waiting.append((requirement.name, ""))
             else:
                 missing.append(text)
@@ -134,9 +132,10 @@ def version_of(package: str) -> str:
 
 
 def repair() -> bool:
-    """Remove what pip cannot mend itself: the records of packages whose installation was cut off, and its own leftovers.
+    """Remove what pip cannot mend: records of half-installed packages, and pip's own leftovers.
 
-    pip writes INSTALLER and then RECORD when a package's files are all there. The files stay and are overwritten next time.
+    pip writes INSTALLER and then RECORD when all files of a package are there. The files stay, and
+    the next installation overwrites them.
     """
     for site in {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}:
         for folder in site.glob("*.dist-info"):
