@@ -163,6 +163,8 @@ def _open(archive: Path) -> Union[tarfile.TarFile, zipfile.ZipFile]:
     # is_zipfile looks at the end of a file, where a tar archive may hold a zip archive.
     if start in (b"PK\x03\x04", b"PK\x05\x06"):
         return zipfile.ZipFile(archive)
+    if not hasattr(tarfile, "data_filter"):
+        raise DataError(f"{archive}: unpacking it needs Python 3.10.12, 3.11.4 or a later one")
     return tarfile.open(archive, "r:*", tarinfo=_StrictTarInfo)
 
 

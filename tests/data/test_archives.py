@@ -421,3 +421,12 @@ def test_a_full_disk_does_not_blame_the_archive(
     ):
         extract(tar_archive(tmp_path / "archive"), tmp_path / "out")
     assert left(tmp_path) == ["archive"]
+
+
+def test_a_python_whose_tarfile_has_no_filters_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(DataError, match=r"archive: unpacking it needs Python 3\.10\.12, 3\.11\.4"):
+        extract(tar_archive(tmp_path / "archive"), tmp_path / "out")
+    assert left(tmp_path) == ["archive"]
