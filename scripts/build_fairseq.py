@@ -149,7 +149,7 @@ def build(output: Path, sdist: Optional[Path]) -> Path:
 
 
 def install_tools(tools: Path) -> Path:
-    """Make `tools` an environment with nothing but `BUILD_TOOLS`; return the folder of its modules."""
+    """Make an environment with nothing but `BUILD_TOOLS`; return the folder of its modules."""
     run([sys.executable, "-m", "venv", "--without-pip", str(tools)])
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     modules = run([str(tools / "bin" / "python"), "-I", "-c", code]).strip()
@@ -201,8 +201,8 @@ def sha256(path: Path) -> str:
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack the source distribution into `folder` and return its root."""
     with tarfile.open(archive) as tar:
-        # The archive's hash was checked; Python 3.12 warns if no filter is named, and older ones may
-        # not know it.
+        # The archive's hash was checked; Python 3.12 warns if no filter is named, and older ones
+        # may not know it.
         if hasattr(tarfile, "data_filter"):
             tar.extractall(folder, filter="data")
         else:

@@ -22,7 +22,7 @@ PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
 class InstallError(RuntimeError):
-    """pip could not install a package; it has said why."""
+    """pip could not install a package; the reason is above the message."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

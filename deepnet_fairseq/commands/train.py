@@ -1,4 +1,4 @@
-"""fairseq-train for a config, on one process or many: what scripts/train.sh runs."""
+"""Run fairseq-train for a config, in one process or many: what scripts/train.sh runs."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ from deepnet_fairseq.training.launch import (
     process_flags,
 )
 
-# For GPUs: slower than full precision on most CPUs.
+# For GPUs alone: slower than full precision on most CPUs.
 HALF_PRECISION = (
     "fp16",
     "memory-efficient-fp16",
@@ -85,9 +85,17 @@ def train(options: argparse.Namespace, caller_flags: List[str]) -> None:
 def plan(
     recipe: Recipe, options: argparse.Namespace, caller_flags: Sequence[str], max_tokens: int
 ) -> List[str]:
-    """Return the whole command, and say what an update is made of. max_tokens is the caller's if there is one among the flags.
+    """Return the whole command, and log the arithmetic of an update.
 
-    Raises LaunchError for processes that do not go together, and, but for a dry run, for those that cannot start here.
+    Args:
+        recipe: The config.
+        options: The command's own options.
+        caller_flags: The caller's flags for fairseq-train.
+        max_tokens: fairseq-train's --max-tokens: the caller's if it is given, else the config's.
+
+    Raises:
+        LaunchError: The processes cannot train together, or not from this machine; the latter is
+            no error in a dry run.
     """
     gpus = torch.cuda.device_count()
     processes = choose_processes(
@@ -101,8 +109,8 @@ def plan(
         log(describe(processes, batch, recipe.tokens_per_update))
         if not own:
             shortage = find_shortage(recipe.tokens_per_update, processes, max_tokens)
-            # Validation, which is not shared out like an update, takes what fits: fairseq's default is the training's, and fails at a
-            # sentence that is longer.
+            # Validation is not split over processes like an update, so it takes what fits on a GPU.
+            # fairseq's default, the training's, fails at a sentence that is longer.
             recipe = replace(recipe, training={"max-tokens-valid": max_tokens, **recipe.training})
     if not options.dry_run:
         check_start(processes, gpus, options.master)
@@ -112,7 +120,7 @@ def plan(
         log(f"it would not start like this: {shortage}")
     if processes.cpu:
         recipe = in_full_precision(recipe)
-    # The caller's flags come last, and win.
+    # The caller's flags come last, so they override the others.
     return [*words, *recipe.training_command(batch=batch), *process_flags(processes), *caller_flags]
 
 
@@ -208,11 +216,12 @@ def add_process_options(group: argparse._ArgumentGroup) -> None:
 
 
 def log(message: Any) -> None:
+    """Print a message to stderr."""
     print(f"train.sh: {message}", file=sys.stderr)
 
 
 def in_full_precision(recipe: Recipe) -> Recipe:
-    """Return the recipe without half precision, and say so; what the caller asks for is another matter."""
+    """Return the recipe without half precision, and log it. The caller's own flags still apply."""
     dropped = [name for name in HALF_PRECISION if recipe.training.get(name)]
     if dropped:
         log(f"no {', '.join(f'--{name}' for name in dropped)} on the CPU")
@@ -223,9 +232,12 @@ def in_full_precision(recipe: Recipe) -> Recipe:
 
 
 def is_finished(flags: argparse.Namespace) -> bool:
-    """Tell, and say, whether the last checkpoint has had all its updates: fairseq-train would add one more on every call.
+    """Tell, and log, whether the last checkpoint has had all its updates.
 
-    Raises EvaluationError for a last checkpoint that cannot be read.
+    fairseq-train would add one more update on every call.
+
+    Raises:
+        EvaluationError: The last checkpoint cannot be read.
     """
     last = Path(flags.save_dir) / flags.restore_file
     if not (flags.max_update and last.is_file()):

@@ -64,7 +64,7 @@ def test_a_dry_run_prints_the_command_with_the_callers_flags_last(
 def dry_run(
     config: Path, capsys: pytest.CaptureFixture, *options: str
 ) -> Tuple[List[str], Namespace, str]:
-    """The launcher's words, fairseq-train's options as its own parser reads them, and what stderr says."""
+    """Return the launcher's words, fairseq-train's options as its own parser reads them, stderr."""
     assert train.main([str(config), "--dry-run", *options]) == 0
     output = capsys.readouterr()
     words = shlex.split(output.out)
@@ -119,7 +119,7 @@ LAUNCHES = [
 
 
 @pytest.mark.parametrize(
-    ("options", "launcher", "max_tokens", "update_freq", "said"),
+    ("options", "launcher", "max_tokens", "update_freq", "message"),
     [c[1:] for c in LAUNCHES],
     ids=[c[0] for c in LAUNCHES],
 )
@@ -130,13 +130,13 @@ def test_the_tokens_of_an_update_are_shared_out(
     launcher: str,
     max_tokens: int,
     update_freq: int,
-    said: str,
+    message: str,
 ) -> None:
     config.write_text(SHARED)
     words, flags, error = dry_run(config, capsys, *options)
     assert words[: len(launcher.split())] == launcher.split()
     assert (flags.max_tokens, flags.update_freq) == (max_tokens, [update_freq])
-    assert said in error and error.count("\n") == bool(said)
+    assert message in error and error.count("\n") == bool(message)
 
 
 VALIDATIONS = [
@@ -158,7 +158,7 @@ def test_validation_takes_what_fits_however_little_an_update_takes(
     assert int(flags.max_tokens_valid) == expected  # a string in fairseq's parser
 
 
-def test_too_many_gpus_for_an_update_are_refused_but_for_a_dry_run(
+def test_too_many_gpus_for_an_update_are_rejected_but_for_a_dry_run(
     config: Path, capsys: pytest.CaptureFixture, executed: list
 ) -> None:
     config.write_text(SHARED)

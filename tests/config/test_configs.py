@@ -119,7 +119,7 @@ CELLS = [(name, family) for family in FAMILIES for name in family.layers]
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without a GPU, and lists of bitexts for the configs that need some of the user's own."""
+    """A machine without a GPU, and lists of bitexts for the configs that need the user's own."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setenv("M2M_BITEXTS", str(tmp_path))
     pairs = [("de", "en"), ("de", "fr"), ("en", "zh")]
@@ -136,7 +136,7 @@ def dry_run(name: str, gpus: int, capsys: pytest.CaptureFixture) -> List[str]:
 
 
 def parse(words: List[str]) -> Namespace:
-    """What fairseq-train's own parser makes of a command; FlagError if it refuses it."""
+    """Parse a command with fairseq-train's own parser; FlagError if that rejects it."""
     return parse_flags(get_training_parser(), words[words.index("fairseq-train") + 1 :])
 
 

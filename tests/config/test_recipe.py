@@ -1,4 +1,7 @@
-"""Configs: inheritance, errors that name file and key, and the commands they turn into. The shipped ones: test_configs.py."""
+"""Configs: inheritance, errors that name file and key, and fairseq's commands.
+
+test_configs.py tests the shipped ones.
+"""
 
 from pathlib import Path
 from typing import List
@@ -10,9 +13,11 @@ from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.errors import RecipeError
 
 SMALL = """
-corpus: {kind: cldr, languages: [de, fr], train_lines: 50, dev_lines: 5, test_lines: 5, zero_shot: [de-fr]}
+corpus: {kind: cldr, languages: [de, fr], train_lines: 50, dev_lines: 5, test_lines: 5,
+  zero_shot: [de-fr]}
 vocabulary: {size: 300}
-training: {arch: deepnet_transformer_tiny, encoder-langtok: tgt, max-update: 10, share-all-embeddings: true, fp16: false, lr: 5.0e-4}
+training: {arch: deepnet_transformer_tiny, encoder-langtok: tgt, max-update: 10,
+  share-all-embeddings: true, fp16: false, lr: 5.0e-4}
 decoding: {beam: 2}
 """
 
@@ -29,12 +34,8 @@ def words_after(command: List[str], flag: str) -> str:
 
 def test_a_config_says_only_what_differs_from_the_one_it_extends(tmp_path: Path) -> None:
     write(tmp_path, SMALL, "parent.yaml")
-    recipe = load_recipe(
-        write(
-            tmp_path,
-            "extends: parent.yaml\ntraining: {lr: 0.001, max-update: null}\ndecoding: {lenpen: 0.6}\n",
-        )
-    )
+    child = "extends: parent.yaml\ntraining: {lr: 0.001, max-update: null}\n"
+    recipe = load_recipe(write(tmp_path, child + "decoding: {lenpen: 0.6}\n"))
     assert recipe.training["lr"] == 0.001
     assert recipe.training["arch"] == "deepnet_transformer_tiny"
     assert recipe.decoding == {"beam": 2, "lenpen": 0.6}
@@ -118,7 +119,8 @@ ERRORS = [
     ),
     (
         "corpus: {kind: opus}",
-        r"corpus\.kind is 'opus'; use one of bitexts, cldr, files, iwslt14, multi30k, opus100, wmt17",
+        r"corpus\.kind is 'opus'; use one of bitexts, cldr, files, iwslt14, multi30k, opus100, "
+        r"wmt17",
     ),
     ("corpus: {kind: cldr, languages: [de], lines: 3}", r"corpus\.lines"),
     ("corpus: {kind: cldr, languages: [de], train_lines: many}", r"corpus\.train_lines"),
@@ -181,7 +183,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("text", "message"), ERRORS, ids=[message for _, message in ERRORS])
-def test_what_cannot_be_used_is_refused_by_file_and_key(
+def test_what_cannot_be_used_is_rejected_by_file_and_key(
     tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message) as error:

@@ -14,7 +14,10 @@ STEPS = ["setup", "prepare", "train", "evaluate"]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose scripts write their names, arguments and PYTHON into `calls`; the one named in $FAILS fails."""
+    """A project whose scripts write their names, arguments and PYTHON into `calls`.
+
+    The script named in $FAILS fails.
+    """
     folder = tmp_path / "a project/scripts"
     folder.mkdir(parents=True)
     for name in ("quickstart.sh", "common.sh"):

@@ -162,7 +162,7 @@ def test_help_is_the_header(setup: Setup) -> None:
     ],
     ids=["unsupported-python", "folder-of-something-else"],
 )
-def test_what_cannot_work_is_refused_and_nothing_touched(
+def test_what_cannot_work_is_rejected_and_nothing_touched(
     variables: Dict[str, str], message: str, setup: Setup
 ) -> None:
     setup.venv.mkdir()
@@ -172,7 +172,7 @@ def test_what_cannot_work_is_refused_and_nothing_touched(
     assert [path.name for path in setup.venv.iterdir()] == ["thesis.tex"]
 
 
-def test_environment_of_another_python_is_refused(setup: Setup) -> None:
+def test_environment_of_another_python_is_rejected(setup: Setup) -> None:
     setup.run("--python", str(setup.stub))
     other = setup.stub.with_name("python-other")
     other.write_text(STUB.replace("3.11.0", "3.12.0"))
@@ -181,7 +181,7 @@ def test_environment_of_another_python_is_refused(setup: Setup) -> None:
     assert done.returncode == 1 and "was made with Python 3.11.0, not Python 3.12.0" in done.stderr
 
 
-def test_missing_compiler_is_said_before_anything_is_made(setup: Setup) -> None:
+def test_missing_compiler_is_reported_before_anything_is_made(setup: Setup) -> None:
     done = setup.run("--python", sys.executable, CXX="no-such-compiler")
     assert done.returncode == 1 and "'no-such-compiler' is not on the PATH" in done.stderr
     assert not setup.venv.exists() and not (setup.root / "build").exists()

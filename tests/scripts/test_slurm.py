@@ -1,4 +1,4 @@
-"""scripts/slurm/*.sbatch, run as Slurm runs them, with stubs of its commands that record their calls."""
+"""scripts/slurm/*.sbatch, run as Slurm runs them; stubs of its commands record their calls."""
 
 import os
 import re
@@ -26,7 +26,7 @@ TWO_MACHINES = {"SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_NODELIST": "node[7-8]"}
 LIMIT = 60  # seconds for a job
 RECORD = 'printf "%s\\n" "$(basename "$0")" "$@" "" >>"$CALLS"'
 STUBS = {
-    # It hands signals on, and ends when the training ends: at the IGNORED + 1st SIGUSR1, or at once.
+    # Passes signals on, and ends with the training: at the IGNORED + 1st SIGUSR1, or at once.
     "srun": f"""
 {RECORD}
 echo "$SRUN_CPUS_PER_TASK" >"$CALLS.cpus"
@@ -225,7 +225,7 @@ OLD_CONFIG = "configs/cldr_quickstart.yaml"  # before configs had a folder per c
     [f[1:] for f in FAILURES],
     ids=[f[0] for f in FAILURES],
 )
-def test_a_wrong_call_is_said_before_any_work(
+def test_a_wrong_call_is_reported_before_any_work(
     folder: Path,
     name: str,
     options: Dict[str, Any],
@@ -259,6 +259,6 @@ DIRECTIVES = {
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_sbatch_reads_the_directives_which_stand_before_any_command(name: str) -> None:
     head = re.split(r"^[^#\n]", SCRIPTS[name].read_text(), maxsplit=1, flags=re.MULTILINE)[0]
-    found = re.findall(r"^#SBATCH (\S+)$", head, re.MULTILINE)
-    assert DIRECTIVES[name] <= set(found)
-    assert len(found) == SCRIPTS[name].read_text().count("#SBATCH -")
+    directives = re.findall(r"^#SBATCH (\S+)$", head, re.MULTILINE)
+    assert DIRECTIVES[name] <= set(directives)
+    assert len(directives) == SCRIPTS[name].read_text().count("#SBATCH -")

@@ -21,9 +21,9 @@ COMMANDS = ("prepare", "train", "evaluate", "compare")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, built from a copy of its sources."""
     folder = tmp_path_factory.mktemp("project")
-    unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("deepnet_fairseq", "scripts", "experiments", "benchmarks", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     subprocess.run(
