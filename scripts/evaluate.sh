@@ -3,9 +3,9 @@
 set -euo pipefail
 
 # glibc returns large blocks, such as the log-probabilities of a batch, to the kernel when they are
-# freed, and the kernel clears the same pages anew for every step of the search: about a sixth of the
-# time of translation on a CPU. With these thresholds, freed memory is kept; other C libraries ignore
-# them.
+# freed, and the kernel clears the same pages anew for every step of the search: about a sixth of
+# the time of translation on a CPU. With these thresholds, freed memory is kept; other C libraries
+# ignore them. scripts/entry.py does the same for deepnet-evaluate.
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-2147483647}
 export MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-2147483647}
 
