@@ -7,13 +7,13 @@ import logging
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Set, Tuple
+from typing import IO, Dict, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from deepnet_fairseq.data.bitext import SUPERVISED, Files, read_bitext
 from deepnet_fairseq.data.cleaning import clean_pair
 from deepnet_fairseq.data.contamination import ContaminationIndex
 from deepnet_fairseq.data.download import Downloads
-from deepnet_fairseq.data.filters import CleaningConfig, make_filters
+from deepnet_fairseq.data.filters import CleaningConfig, Filter, make_filters
 from deepnet_fairseq.data.normalize import normalize_spaces
 from deepnet_fairseq.data.stages import JOURNAL_NAME
 from deepnet_fairseq.errors import DataError
@@ -137,31 +137,41 @@ def split_off_validation(
     limits = replace(cleaning, drop_identical=False, drop_held_out=False, identify_languages=False)
     filters = make_filters(pair, "train", limits, ContaminationIndex(), notes=[])
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {
-        split: [folder / f"{split}.{language}" for language in pair] for split in ("train", "dev")
-    }
-    read = within_limits = taken = 0
-    with ExitStack() as stack:
-        streams = {
-            split: [
-                stack.enter_context(open(path, "w", encoding="utf-8", newline="\n"))
-                for path in sides
-            ]
-            for split, sides in paths.items()
-        }
-        for read, sentences in enumerate(read_bitext(pair, files), start=1):
-            left, right = map(normalize_spaces, sentences)
-            is_candidate = not count_all or read % every == 0
-            passes = is_candidate and not any(drops([left], [right])[0] for _, drops in filters)
-            within_limits += passes
-            is_nth = (read if count_all else within_limits) % every == 0
-            split = "dev" if passes and is_nth else "train"
-            taken += split == "dev"
-            streams[split][0].write(f"{left}\n")
-            streams[split][1].write(f"{right}\n")
-    logger.info("%s: %d pairs of %d become validation text", pair_name(pair), taken, read)
     train, dev = (
-        {language: [path] for language, path in zip(pair, paths[split], strict=True)}
+        {language: [folder / f"{split}.{language}"] for language in pair}
         for split in ("train", "dev")
     )
+    read = taken = 0
+    with ExitStack() as stack:
+        train_streams, dev_streams = (
+            [stack.enter_context(_open(side[language][0])) for language in pair]
+            for side in (train, dev)
+        )
+        sentences = _mark_validation(read_bitext(pair, files), filters, every, count_all)
+        for left, right, is_validation in sentences:
+            read += 1
+            taken += is_validation
+            streams = dev_streams if is_validation else train_streams
+            streams[0].write(f"{left}\n")
+            streams[1].write(f"{right}\n")
+    logger.info("%s: %d pairs of %d become validation text", pair_name(pair), taken, read)
     return train, dev
+
+
+def _mark_validation(
+    sentences: Iterable[Tuple[str, str]], filters: Sequence[Filter], every: int, count_all: bool
+) -> Iterator[Tuple[str, str, bool]]:
+    """Yield both sides with normalized spaces, and whether the pair becomes validation text."""
+    within_limits = 0
+    for number, pair in enumerate(sentences, start=1):
+        left, right = map(normalize_spaces, pair)
+        # If all pairs are counted, only every nth has to be checked.
+        is_candidate = not count_all or number % every == 0
+        passes = is_candidate and not any(drops([left], [right])[0] for _, drops in filters)
+        within_limits += passes
+        is_nth = (number if count_all else within_limits) % every == 0
+        yield left, right, passes and is_nth
+
+
+def _open(path: Path) -> IO[str]:
+    return open(path, "w", encoding="utf-8", newline="\n")
