@@ -23,8 +23,8 @@ from deepnet_fairseq.config.recipe import FORMAT_FLAGS, Recipe
 from deepnet_fairseq.data.manifest import MANIFEST_NAME, read_training_pairs
 from deepnet_fairseq.errors import DataError, EvaluationError, FlagError, UsageError
 from deepnet_fairseq.evaluation.decode.decode import decode_all
-from deepnet_fairseq.evaluation.decode.generation_args import Generation, check_supported
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, find_hypotheses
+from deepnet_fairseq.evaluation.decode.search import Generation, check_supported
 from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.decode.workers import choose_devices
 from deepnet_fairseq.evaluation.report.build_report import (

@@ -16,8 +16,7 @@ from fairseq.search import BeamSearch
 from torch import Tensor
 
 from deepnet_fairseq.errors import EvaluationError
-from deepnet_fairseq.evaluation.decode.generation_args import check_supported
-from deepnet_fairseq.evaluation.decode.search import BeamSearchWithLimits
+from deepnet_fairseq.evaluation.decode.search import BeamSearchWithLimits, check_supported
 from deepnet_fairseq.evaluation.decode.test_data import Direction, Sentence
 
 BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")

@@ -5,7 +5,7 @@ from typing import List
 import numpy as np
 import pytest
 
-from deepnet_fairseq.evaluation.decode.batches import group_sources, make_batches
+from deepnet_fairseq.evaluation.decode.decode import group_sources, make_batches
 from deepnet_fairseq.evaluation.decode.test_data import Direction, Sentence, SourceText
 
 DE_EN, EN_DE, FR_EN = Direction("de", "en"), Direction("en", "de"), Direction("fr", "en")

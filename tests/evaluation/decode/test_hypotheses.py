@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fairseq import options
 
-from deepnet_fairseq.config.flags import parse_flags
+from deepnet_fairseq.config.sections import parse_flags
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode import decode
-from deepnet_fairseq.evaluation.decode.generation_args import Generation
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines
+from deepnet_fairseq.evaluation.decode.search import Generation
 from deepnet_fairseq.evaluation.decode.test_data import Direction, both_ways
 from deepnet_fairseq.evaluation.decode.translator import Hypothesis
 
