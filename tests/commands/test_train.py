@@ -13,9 +13,9 @@ import torch
 from fairseq.options import get_training_parser
 
 from deepnet_fairseq.commands import train
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.load import load_recipe
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.config.sections import parse_flags
 from deepnet_fairseq.training.launch import GPUS_PER_NODE, PORT
 
 CONFIG = """

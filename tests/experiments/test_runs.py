@@ -12,8 +12,8 @@ from typing import Any, Dict, List
 import pytest
 from fairseq.options import get_training_parser
 
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.config.sections import parse_flags
 from deepnet_fairseq.errors import DataError
 from deepnet_fairseq.training.diagnostics.measurements import FILE_NAME
 from experiments import runs

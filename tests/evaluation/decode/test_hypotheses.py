@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fairseq import options
 
-from deepnet_fairseq.config.sections import parse_flags
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode import decode
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses, SpecialLines

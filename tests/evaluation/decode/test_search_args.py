@@ -6,7 +6,7 @@ from typing import List
 import pytest
 from fairseq import options
 
-from deepnet_fairseq.config.sections import parse_flags
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.errors import UserError
 from deepnet_fairseq.evaluation.decode.search import check_supported
 

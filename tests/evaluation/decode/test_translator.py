@@ -12,8 +12,8 @@ from fairseq_cli import generate
 from support.files_toy import DIRECTIONS, LINES, train_toy
 
 from deepnet_fairseq.checkpoints import load_checkpoint
+from deepnet_fairseq.config.flags import parse_flags
 from deepnet_fairseq.config.recipe import Recipe
-from deepnet_fairseq.config.sections import parse_flags
 from deepnet_fairseq.data.encoder import Encoder
 from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.decode import decode_all, make_batches
