@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import IO, Iterable, Iterator
 
@@ -12,13 +13,15 @@ from deepnet_fairseq.errors import DataError
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, several_writers: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` to write a file to.
 
     On success it is renamed to `path`; on an error it is removed and `path` stays as it was. Its
-    name ends with `.partial`, so that what a kill leaves behind is never taken for the file.
+    name ends with `.partial`, so that what a kill leaves behind is never taken for the file. If
+    `several_writers` may write the same file at the same time, each gets a path of its own.
     """
-    partial = _partial(path)
+    writer = f".{socket.gethostname()}.{os.getpid()}" if several_writers else ""
+    partial = _partial(path.with_name(path.name + writer))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield partial

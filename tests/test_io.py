@@ -64,6 +64,16 @@ def test_an_atomic_file_appears_at_the_end_in_folders_made_for_it(tmp_path: Path
     assert path.read_text() == "text"
 
 
+def test_each_of_several_writers_has_a_partial_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with atomic(path) as one, atomic(path, several_writers=True) as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert str(os.getpid()) in other.name and other.name.endswith(".partial")
+        assert len(names(tmp_path)) == 2
+    assert names(tmp_path) == ["file"]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, error: type) -> None:
     path = tmp_path / "file"

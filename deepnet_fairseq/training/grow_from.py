@@ -1,12 +1,13 @@
-"""A training that starts from a shallower model: the checkpoint that fairseq-train's --finetune-from-model takes, made beforehand."""
+"""A training that starts from a shallower model.
+
+The grown model is written to a checkpoint for fairseq-train's --finetune-from-model.
+"""
 
 import logging
-import os
-import socket
 from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
+from typing import Iterator, NamedTuple, Optional, Sequence
 
 import torch
 from fairseq import tasks, utils
@@ -16,12 +17,14 @@ from omegaconf import OmegaConf
 
 from deepnet_fairseq.checkpoints import load_checkpoint
 from deepnet_fairseq.errors import FlagError, GrowthError
+from deepnet_fairseq.io import atomic
 from deepnet_fairseq.network.architectures import ARCHITECTURES
 from deepnet_fairseq.network.growth import grow_
 from deepnet_fairseq.network.model import DeepNetTransformer
 
-# Flags that say otherwise where a training starts, or what of the checkpoint counts; fairseq refuses some of them with a traceback.
-CONTRARY = {
+# Flags that contradict --grow-from about where a training starts, or what it takes from the
+# checkpoint, with their defaults; fairseq rejects some of them with a traceback.
+CONFLICTING = {
     "restore_file": "checkpoint_last.pt",  # fairseq's default
     "finetune_from_model": None,
     "continue_once": None,
@@ -34,30 +37,38 @@ CONTRARY = {
 
 
 class Dictionaries(NamedTuple):
-    """What a model asks of a task."""
+    """The part of a task that a model needs."""
 
     source_dictionary: Dictionary
     target_dictionary: Dictionary
 
 
-def plan_growth(named: Sequence[Path], flags: Namespace) -> Optional[Path]:
-    """Return where the grown model of a training is to be, None if there is nothing to grow: no checkpoint is named, or the training
-    has begun.
+def plan_growth(checkpoints: Sequence[Path], flags: Namespace) -> Optional[Path]:
+    """Return the path for the grown model, or None if there is nothing to grow.
 
-    Raises FlagError if a checkpoint is named twice, or in the folder that the training writes to, or together with a flag that says
-    otherwise.
+    Args:
+        checkpoints: The values of --grow-from.
+        flags: All flags of fairseq-train.
+
+    Returns:
+        None if no checkpoint is given, or if the training has begun.
+
+    Raises:
+        FlagError: --grow-from is given twice, with a checkpoint in the folder that the training
+            writes to, or together with a conflicting flag.
     """
-    if not named:
+    if not checkpoints:
         return None
-    if len(named) > 1:
+    if len(checkpoints) > 1:
         raise FlagError("--grow-from is given twice")
-    for name, default in CONTRARY.items():
+    for name, default in CONFLICTING.items():
         if getattr(flags, name, default) != default:
             raise FlagError(f"--grow-from and --{name.replace('_', '-')} do not go together")
     folder = Path(flags.save_dir)
-    if named[0].resolve().parent == folder.resolve():
+    if checkpoints[0].resolve().parent == folder.resolve():
         raise FlagError(
-            f"--grow-from {named[0]} lies where this training writes its own checkpoints; give it another --save-dir"
+            f"--grow-from {checkpoints[0]} is in the folder to which this training writes its own "
+            "checkpoints; give it another --save-dir"
         )
     if (folder / flags.restore_file).is_file():
         return None
@@ -65,19 +76,29 @@ def plan_growth(named: Sequence[Path], flags: Namespace) -> Optional[Path]:
 
 
 def grow_checkpoint(trained: Path, flags: Namespace, grown: Path) -> str:
-    """Write the model of fairseq-train's flags with trained's function to the file grown, and return what was done.
+    """Grow a trained model into the model of the flags.
 
-    New weights depend on --seed alone, so that machines which share a folder may all write the file.
+    New weights depend on --seed alone, so that machines that share a folder may all write the file.
 
-    Raises EvaluationError for a file that is no checkpoint, GrowthError for one that cannot grow into this model or a file that cannot
-    be written, ValueError for flags that the task refuses.
+    Args:
+        trained: The checkpoint of the shallower model.
+        flags: All flags of fairseq-train.
+        grown: The file to write.
+
+    Returns:
+        A message for the log.
+
+    Raises:
+        EvaluationError: `trained` is not a checkpoint.
+        GrowthError: It cannot grow into this model, or `grown` cannot be written.
+        ValueError: The task rejects a flag.
     """
     if flags.arch not in ARCHITECTURES:
         raise GrowthError(f"--arch is {flags.arch}; only {', '.join(ARCHITECTURES)} can be grown")
     shallow = load_model(trained)
     cfg = convert_namespace_to_omegaconf(flags)
     utils.set_torch_seed(flags.seed)
-    with without_news():
+    with info_silenced():
         task = tasks.setup_task(cfg.task)
     try:
         deep = DeepNetTransformer.build_model(cfg.model, task)
@@ -95,7 +116,8 @@ def grow_checkpoint(trained: Path, flags: Namespace, grown: Path) -> str:
         "grown_from": str(trained),
     }
     try:
-        save(state, grown)
+        with atomic(grown, several_writers=True) as partial:
+            torch.save(state, partial)
     except (OSError, RuntimeError) as error:  # torch's own at a full disk is a RuntimeError
         raise GrowthError(f"{grown} cannot be written: {error}") from error
     depths = [
@@ -105,33 +127,40 @@ def grow_checkpoint(trained: Path, flags: Namespace, grown: Path) -> str:
 
 
 def load_model(path: Path) -> DeepNetTransformer:
-    """Return the model of a checkpoint. Its words are unknown, so its dictionaries only have their sizes.
+    """Return the model of a checkpoint.
 
-    Raises EvaluationError for a file that is no checkpoint, GrowthError for one of another architecture.
+    Its words are unknown, so its dictionaries only have the right sizes.
+
+    Raises:
+        EvaluationError: `path` is not a checkpoint.
+        GrowthError: It has another architecture.
     """
     state = load_checkpoint(path)
     args = (state.get("cfg") or {}).get("model")
     arch = getattr(args, "arch", None)
     if arch not in ARCHITECTURES:
         raise GrowthError(
-            f"{path} holds a model of the architecture {arch}; only {', '.join(ARCHITECTURES)} can be grown"
+            f"{path} holds a model of the architecture {arch}; "
+            f"only {', '.join(ARCHITECTURES)} can be grown"
         )
     try:
         sizes = [
             len(state["model"][f"{side}.embedding.tokens.weight"])
             for side in ("encoder", "decoder")
         ]
-        model = DeepNetTransformer.build_model(args, Dictionaries(*map(dictionary_of, sizes)))
+        dictionaries = Dictionaries(*map(make_dictionary, sizes))
+        model = DeepNetTransformer.build_model(args, dictionaries)
         model.load_state_dict(state["model"])
     except (KeyError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise GrowthError(
-            f"{path} does not hold the weights of its own options: {' '.join(str(error).split())[:300]}"
+            f"{path} does not hold the weights of its own options: {reason}"
         ) from error
     return model
 
 
-def dictionary_of(size: int) -> Dictionary:
-    """Return a dictionary of so many entries."""
+def make_dictionary(size: int) -> Dictionary:
+    """Return a dictionary with `size` entries."""
     dictionary = Dictionary()
     for i in range(size - len(dictionary)):
         dictionary.add_symbol(str(i))
@@ -139,21 +168,10 @@ def dictionary_of(size: int) -> Dictionary:
 
 
 @contextmanager
-def without_news() -> Iterator[None]:
-    """Silence what is not even a warning: fairseq tells of every dictionary that it reads."""
+def info_silenced() -> Iterator[None]:
+    """Silence all logs below a warning: fairseq logs each dictionary that it reads."""
     logging.disable(logging.INFO)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def save(state: Dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, whole or not at all, though other machines may be writing it, too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
-    try:
-        torch.save(state, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

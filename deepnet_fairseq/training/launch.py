@@ -1,6 +1,7 @@
-"""Who trains together, and what each gets of an update: the launcher and the flags that fairseq-train needs for one process or many.
+"""The launcher and the flags of fairseq-train for one process or many.
 
-A recipe that says tokens_per_update takes the same steps on one GPU and on 64: --update-freq makes up for the GPUs that are missing.
+A recipe with tokens_per_update takes the same steps on one GPU and on 64: --update-freq makes up
+for the missing GPUs.
 """
 
 import math
@@ -16,15 +17,18 @@ from deepnet_fairseq.errors import LaunchError
 
 GPUS_PER_NODE = 8
 PORT = 29500  # torchrun's own default
-# fairseq leaves a sentence longer than --max-tokens out of training; below this, those would be more than a few.
-FEWEST_TOKENS = 256
+# fairseq skips sentences longer than --max-tokens; below this, it would skip more than a few.
+MINIMUM_TOKENS = 256
 
 Address = Tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training: as many on every machine, each with a GPU of its own or on the CPU."""
+    """The processes of a training.
+
+    Each machine runs the same number, each process with a GPU of its own or all on the CPU.
+    """
 
     per_node: int = 1
     nodes: int = 1
@@ -32,6 +36,7 @@ class Processes:
 
     @property
     def total(self) -> int:
+        """The number of processes on all machines."""
         return self.per_node * self.nodes
 
     def __str__(self) -> str:
@@ -42,13 +47,13 @@ class Processes:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one process takes: at most max_tokens at a time, update_freq times per update."""
+    """The share of one process: at most max_tokens at a time, update_freq times per update."""
 
     max_tokens: int
     update_freq: int
 
     def total(self, processes: int) -> int:
-        """Tokens per update, all processes together."""
+        """Return the tokens per update of all processes."""
         return processes * self.update_freq * self.max_tokens
 
 
@@ -59,9 +64,12 @@ def choose_processes(
     nodes: Optional[int] = None,
     processes: Optional[int] = None,
 ) -> Processes:
-    """Return the processes that train.sh's options ask for; without any, one on each visible GPU, or one on the CPU if there is none.
+    """Return the processes for train.sh's options.
 
-    Raises LaunchError for numbers that do not go together.
+    Without options, one process per visible GPU, or one on the CPU if there is none.
+
+    Raises:
+        LaunchError: The numbers contradict each other.
     """
     for name, value in (
         ("gpus", gpus),
@@ -81,14 +89,16 @@ def choose_processes(
         per_node = gpus_per_node or visible_gpus
         if not per_node and nodes is not None:
             raise LaunchError(
-                f"--nodes is {nodes}, but this machine has no GPU; give --gpus, or --processes for the CPU"
+                f"--nodes is {nodes}, but this machine has no GPU; "
+                "give --gpus, or --processes for the CPU"
             )
         return Processes(per_node, nodes or 1) if per_node else Processes(cpu=True)
     nodes = nodes or math.ceil(gpus / (gpus_per_node or GPUS_PER_NODE))
     per_node = _share("gpus", gpus, nodes)
     if gpus_per_node is not None and nodes > 1 and per_node != gpus_per_node:
         raise LaunchError(
-            f"--gpus is {gpus}, but {nodes} machines with {gpus_per_node} each have {nodes * gpus_per_node}"
+            f"--gpus is {gpus}, but {nodes} machines with {gpus_per_node} each have "
+            f"{nodes * gpus_per_node}"
         )
     return Processes(per_node, nodes)
 
@@ -96,7 +106,7 @@ def choose_processes(
 def _share(name: str, count: int, nodes: int) -> int:
     if count % nodes:
         raise LaunchError(
-            f"--{name} is {count}, which cannot be shared out evenly over {nodes} machines"
+            f"--{name} is {count}, which cannot be split evenly over {nodes} machines"
         )
     return count // nodes
 
@@ -105,20 +115,30 @@ def check_start(processes: Processes, visible_gpus: int, master: Optional[str]) 
     """Raise LaunchError if the processes cannot be started from this machine."""
     if not processes.cpu and processes.per_node > visible_gpus:
         raise LaunchError(
-            f"{processes.per_node} GPUs are asked for on this machine, which has {visible_gpus}; --dry-run prints the command for another"
+            f"{processes.per_node} GPUs are requested on this machine, which has {visible_gpus}; "
+            "--dry-run prints the command for another"
         )
     if processes.nodes > 1 and master is None:
         raise LaunchError(
-            f"{processes.nodes} machines need --master HOST:PORT, the same on each, to find one another"
+            f"{processes.nodes} machines need --master HOST:PORT, the same on each, to find each "
+            "other"
         )
 
 
 def split_update(tokens: int, processes: int, max_tokens: int, lower: bool = True) -> Batch:
-    """Return the batch that gives an update its tokens, as exactly as whole numbers allow, in as few parts as possible.
+    """Split the tokens of an update over the processes, as evenly as integers allow.
 
-    Args: max_tokens: what fits on a GPU; lower: whether fewer may be taken, which is what makes the product exact.
+    Args:
+        tokens: Tokens per update.
+        processes: Number of processes.
+        max_tokens: What fits on a GPU.
+        lower: Whether a batch may have fewer than max_tokens, which makes the product exact.
 
-    Raises LaunchError if there are more processes than tokens.
+    Returns:
+        The batch of one process, with the smallest possible update_freq.
+
+    Raises:
+        LaunchError: There are more processes than tokens.
     """
     if processes > tokens:
         raise LaunchError(f"{processes} processes cannot share {tokens:,} tokens per update")
@@ -129,39 +149,40 @@ def split_update(tokens: int, processes: int, max_tokens: int, lower: bool = Tru
 
 
 def find_shortage(tokens: int, processes: Processes, max_tokens: int) -> Optional[str]:
-    """Say what is wrong if so many processes get too few tokens each, None if they get enough: as many as one process alone would take at
-    a time, or FEWEST_TOKENS.
+    """Return a complaint if the processes get too few tokens each, or None.
+
+    Enough is as many as a single process would take at a time, or MINIMUM_TOKENS.
     """
     share = split_update(tokens, processes.total, max_tokens).max_tokens
-    if share >= min(FEWEST_TOKENS, split_update(tokens, 1, max_tokens).max_tokens):
+    if share >= min(MINIMUM_TOKENS, split_update(tokens, 1, max_tokens).max_tokens):
         return None
     return (
-        f"{tokens:,} tokens per update are {share} for each of {processes}, and longer sentences would be left out of training; use "
-        f"{max(1, tokens // FEWEST_TOKENS)} or fewer, or say --max-tokens {share} if all are shorter"
+        f"{tokens:,} tokens per update are {share} for each of {processes}, and longer sentences "
+        f"would be skipped; use {max(1, tokens // MINIMUM_TOKENS)} or fewer, or give "
+        f"--max-tokens {share} if all are shorter"
     )
 
 
 def describe(processes: Processes, batch: Batch, tokens: int) -> str:
-    """The arithmetic of an update in one line; tokens: how many the config wants."""
+    """Return the arithmetic of an update in one line; `tokens` is what the config asks for."""
     total = batch.total(processes.total)
-    product = f"{processes} × {batch.max_tokens:,} tokens × update-freq {batch.update_freq} = {total:,} tokens per update"
-    return (
-        product
-        if total == tokens
-        else f"{product} ({abs(total - tokens):,} {'more' if total > tokens else 'fewer'} than the config's)"
-    )
+    share = f"{batch.max_tokens:,} tokens × update-freq {batch.update_freq}"
+    product = f"{processes} × {share} = {total:,} tokens per update"
+    if total == tokens:
+        return product
+    comparison = "more" if total > tokens else "fewer"
+    return f"{product} ({abs(total - tokens):,} {comparison} than the config's)"
 
 
 def process_flags(processes: Processes) -> List[str]:
-    """What fairseq-train must be told of the processes; the rest it learns from torchrun's environment."""
+    """Return fairseq-train's flags for the processes; torchrun's environment tells it the rest."""
     flags = ["--cpu"] * processes.cpu
     if processes.total == 1:
-        return flags + [
-            "--distributed-world-size",
-            "1",
-        ]  # fairseq takes every GPU in sight otherwise
+        # Otherwise fairseq takes every visible GPU.
+        return flags + ["--distributed-world-size", "1"]
     if processes.cpu:
-        # NCCL is for GPUs only, and fairseq gives torch's own DistributedDataParallel a device number, which it refuses on the CPU.
+        # NCCL is for GPUs only, and fairseq gives torch's own DistributedDataParallel a device
+        # number, which it rejects on the CPU.
         flags += ["--distributed-backend", "gloo", "--ddp-backend", "legacy_ddp"]
     return flags
 
@@ -172,16 +193,25 @@ def launcher(
     master: Optional[Address] = None,
     node_rank: Optional[int] = None,
 ) -> List[str]:
-    """Return the words in front of fairseq-train: none for one process, else torchrun's, to be run once on every machine.
+    """Return the words in front of fairseq-train, to be run once per machine.
 
-    Args: name: what tells this training from others that meet at the same address; master: where the machines meet, None for this one;
-    node_rank: this machine's number, for networks in which the first machine does not recognise itself by the master's name.
+    Args:
+        processes: The processes to start.
+        name: Tells this training from others with the same master.
+        master: Where the machines meet; None for this machine.
+        node_rank: This machine's number, for networks in which the first machine does not recognize
+            itself by the master's name.
 
-    Raises LaunchError for a node_rank that does not exist.
+    Returns:
+        Nothing for one process, otherwise torchrun with its options.
+
+    Raises:
+        LaunchError: There is no such node_rank.
     """
     if node_rank is not None and not 0 <= node_rank < processes.nodes:
         raise LaunchError(
-            f"--node-rank is {node_rank}; with {processes.nodes} machines it lies between 0 and {processes.nodes - 1}"
+            f"--node-rank is {node_rank}; with {processes.nodes} machines it must be between 0 and "
+            f"{processes.nodes - 1}"
         )
     if processes.total == 1:
         return []
@@ -189,32 +219,20 @@ def launcher(
     if processes.nodes == 1:
         meeting = ["--standalone"]
     elif node_rank is None:
-        meeting = [
-            "--nnodes",
-            str(processes.nodes),
-            "--rdzv-backend",
-            "c10d",
-            "--rdzv-endpoint",
-            f"{host}:{port}",
-            "--rdzv-id",
-            name,
-        ]
+        meeting = ["--nnodes", str(processes.nodes), "--rdzv-backend", "c10d"]
+        meeting += ["--rdzv-endpoint", f"{host}:{port}", "--rdzv-id", name]
     else:
-        meeting = [
-            "--nnodes",
-            str(processes.nodes),
-            "--node-rank",
-            str(node_rank),
-            "--master-addr",
-            host,
-            "--master-port",
-            str(port),
-        ]
+        meeting = ["--nnodes", str(processes.nodes), "--node-rank", str(node_rank)]
+        meeting += ["--master-addr", host, "--master-port", str(port)]
     return ["torchrun", *meeting, "--nproc-per-node", str(processes.per_node), "--no-python"]
 
 
 def parse_master(text: Optional[str]) -> Optional[Address]:
-    """Return host and port of HOST or HOST:PORT. Raises LaunchError for anything else."""
+    """Return host and port of HOST or HOST:PORT.
+
+    Raises:
+        LaunchError: The text is anything else.
+    """
     if text is None:
         return None
     host, port = text.rsplit(":", 1) if ":" in text else (text, str(PORT))
@@ -224,16 +242,16 @@ def parse_master(text: Optional[str]) -> Optional[Address]:
 
 
 def become(command: Sequence[str], programs: Path) -> NoReturn:
-    """Replace this process by a command whose programs lie in a folder.
+    """Replace this process by a command whose programs are in a folder.
 
-    torchrun looks for fairseq-train in PATH, and knows nothing of the signal that training processes stop at (training/stop.py): it would
-    end at it and leave them behind. What is ignored here is ignored there.
+    torchrun looks for fairseq-train on the PATH. SIGUSR1, at which training processes stop
+    (training/stop.py), would end torchrun and leave them behind: a signal that is ignored here is
+    ignored there.
     """
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (most, most)
-    )  # four files are open for each pair, and 1,024 is a common limit
+    # Four files are open per pair, and 1,024 is a common limit.
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
     program = programs / command[0]
     os.execve(program, [str(program), *command[1:]], {**os.environ, "PATH": path})

@@ -177,7 +177,7 @@ def test_too_many_gpus_for_an_update_are_rejected_but_for_a_dry_run(
 
 
 WRONG = [
-    (["--gpus", "2"], "2 GPUs are asked for on this machine, which has 0"),
+    (["--gpus", "2"], "2 GPUs are requested on this machine, which has 0"),
     (["--processes", "2", "--nodes", "2"], "2 machines need --master HOST:PORT"),
     (["--processes", "2", "--gpus", "2"], "--processes is for training on the CPU"),
     (["--processes", "9000"], "9000 processes cannot share 8,000 tokens per update"),

@@ -60,7 +60,7 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory, in_process: Callable[...,
 
 @pytest.fixture(scope="session")
 def journey(tmp_path_factory: pytest.TempPathFactory, toy_data: Path) -> Dict[str, Any]:
-    """A training of stock `transformer`, resumed once, and a translation with it, each in a process of its own, with their output."""
+    """The output of a training of stock `transformer`, of its resumption, and of a translation."""
     folder = tmp_path_factory.mktemp("journey")
     training = [
         toy_data,

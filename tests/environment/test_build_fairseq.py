@@ -1,4 +1,4 @@
-"""scripts/build_fairseq.py, up to the compiler: the build itself is a part of the slow test of setup.sh."""
+"""scripts/build_fairseq.py, up to the compiler; the slow test of setup.sh runs the build."""
 
 import sys
 from pathlib import Path

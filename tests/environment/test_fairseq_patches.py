@@ -122,7 +122,7 @@ def test_an_added_file_replaces_no_other(tool: str, source: Path, tmp_path: Path
 def test_a_repository_around_the_source_changes_nothing(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Inside a repository `git apply` takes paths from its root, and skips all others in silence."""
+    """Inside a repository `git apply` takes paths from its root, and silently skips others."""
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))  # as in a hook
     apply_series(source, write_series(tmp_path / "series", mend_it=mend()))

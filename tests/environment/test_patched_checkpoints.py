@@ -19,7 +19,8 @@ from fairseq_cli import generate, train
 from omegaconf import OmegaConf
 from support.fairseq_commands import SMALL
 
-LEGACY = "--task translation_multi_simple_epoch --langs aa,bb --lang-pairs aa-bb --encoder-langtok tgt".split()
+LEGACY = ["--task", "translation_multi_simple_epoch", "--langs", "aa,bb"]
+LEGACY += ["--lang-pairs", "aa-bb", "--encoder-langtok", "tgt"]
 
 
 def save(path: Path, **entries: Any) -> str:

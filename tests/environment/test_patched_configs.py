@@ -15,7 +15,10 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 from support.fairseq_commands import SMALL, run_in_subprocess
 
-GROUPS = "bmuf checkpoint common common_eval dataset distributed_training ema eval_lm generation interactive optimization".split()
+GROUPS = (
+    "bmuf checkpoint common common_eval dataset distributed_training ema eval_lm generation "
+    "interactive optimization"
+).split()
 
 
 def parse(words: List[str]) -> argparse.Namespace:

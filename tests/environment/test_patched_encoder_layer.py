@@ -27,7 +27,7 @@ def config() -> TransformerConfig:
 
 
 def reloaded(module: nn.Module) -> nn.Module:
-    """Return the module in the state in which fairseq 0.12.2 took the fast path: after load, in eval mode."""
+    """Return the module as fairseq 0.12.2 took the fast path: after load, in eval mode."""
     module.load_state_dict(OrderedDict(module.state_dict()), strict=True)
     return module.eval()
 

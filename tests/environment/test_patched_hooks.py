@@ -1,4 +1,4 @@
-"""What the series adds for plugins: index pointers, batch ends, and hooks into the training loop."""
+"""What the series adds for plugins: index pointers, batch ends, hooks into the training loop."""
 
 from pathlib import Path
 from typing import List, Optional, Tuple

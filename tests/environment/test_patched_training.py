@@ -1,4 +1,4 @@
-"""Half precision without a GPU, and the warnings that every training and every translation used to show."""
+"""Half precision without a GPU, and warnings that each training and translation used to show."""
 
 import logging
 import warnings

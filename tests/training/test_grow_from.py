@@ -1,4 +1,4 @@
-"""train.sh --grow-from, from a real checkpoint to a fairseq-train that begins with its loss, and what it refuses."""
+"""train.sh --grow-from: a fairseq-train that begins with a checkpoint's loss, and rejected calls."""
 
 import os
 import sys
@@ -21,11 +21,14 @@ LAST_DIGIT = 0.0011  # fairseq rounds the loss to three places; 0 when measured
 CONFIG = """
 data_dir: data
 work_dir: shallow
-corpus: {kind: cldr, languages: [de], kinds: [choice, offer], countries: 12, currencies: 6, train_lines: 60, dev_lines: 20, test_lines: 5}
+corpus:
+  {kind: cldr, languages: [de], kinds: [choice, offer], countries: 12, currencies: 6,
+  train_lines: 60, dev_lines: 20, test_lines: 5}
 vocabulary: {size: 110, hard_limit: false}
 training:
-  {arch: deepnet_transformer_tiny, encoder-embed-dim: 16, encoder-ffn-embed-dim: 24, encoder-layers: 2, decoder-layers: 1, optimizer: adam,
-  share-all-embeddings: true, lr: 0.01, dropout: 0.0, criterion: label_smoothed_cross_entropy, max-tokens: 500, num-workers: 0,
+  {arch: deepnet_transformer_tiny, encoder-embed-dim: 16, encoder-ffn-embed-dim: 24,
+  encoder-layers: 2, decoder-layers: 1, optimizer: adam, share-all-embeddings: true, lr: 0.01,
+  dropout: 0.0, criterion: label_smoothed_cross_entropy, max-tokens: 500, num-workers: 0,
   no-epoch-checkpoints: true, tensorboard-logdir: null, max-update: 20, max-epoch: 20}
 """
 DEEP = ["--encoder-layers", "4", "--decoder-layers", "3", "--save-dir", "deep"]
@@ -33,7 +36,10 @@ STANDSTILL = ["--lr", "0", "--max-update", "1"]
 
 
 def train_here(folder: Path, *flags: Any) -> Tuple[int, List[str]]:
-    """Do what train.sh does in folder, fairseq-train included. Returns the status, and the command that ran, empty if none did."""
+    """Run train.sh, fairseq-train included, in a folder.
+
+    Returns the status, and the command that train.sh became, empty if none.
+    """
     executed: List[str] = []
 
     def become(words: List[str], programs: Path) -> None:
@@ -122,7 +128,7 @@ def test_a_dry_run_writes_nothing(toy: Path, capsys: pytest.CaptureFixture) -> N
     assert not (toy / "absent").exists()
 
 
-CONTRARY = [
+CONFLICTING = [
     (["--finetune-from-model", "x.pt"], "--finetune-from-model do not go together"),
     (["--restore-file", "x.pt"], "--restore-file do not go together"),
     (["--reset-optimizer"], "--reset-optimizer do not go together"),
@@ -131,8 +137,10 @@ CONTRARY = [
 ]
 
 
-@pytest.mark.parametrize(("flags", "message"), CONTRARY, ids=[flags[0] for flags, _ in CONTRARY])
-def test_flags_that_say_otherwise_are_a_wrong_call(
+@pytest.mark.parametrize(
+    ("flags", "message"), CONFLICTING, ids=[flags[0] for flags, _ in CONFLICTING]
+)
+def test_conflicting_flags_are_a_wrong_call(
     toy: Path, shallow: Path, flags: List[str], message: str, capsys: pytest.CaptureFixture
 ) -> None:
     assert train_here(toy, "--save-dir", "absent", "--grow-from", shallow, *flags) == (2, [])
@@ -156,7 +164,8 @@ REFUSED = [
     (
         "",
         ["--encoder-layers", "5"],
-        "cannot grow into this model: --encoder-layers is 5, and must be a multiple of the trained model's 2",
+        "cannot grow into this model: --encoder-layers is 5, and must be a multiple of the trained "
+        "model's 2",
     ),
     (
         "",

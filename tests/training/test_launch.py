@@ -1,4 +1,4 @@
-"""launch.py: who trains together, what each gets of an update, and the launcher in front of fairseq-train."""
+"""launch.py: processes, the tokens of an update, and the launcher in front of fairseq-train."""
 
 import subprocess
 import sys
@@ -23,8 +23,8 @@ from deepnet_fairseq.training.launch import (
 )
 
 CHOICES = [
-    ("no GPU, no wish", 0, {}, Processes(cpu=True)),
-    ("one GPU, no wish", 1, {}, Processes(1)),
+    ("no GPU, no option", 0, {}, Processes(cpu=True)),
+    ("one GPU, no option", 1, {}, Processes(1)),
     ("all GPUs of this machine", 4, {}, Processes(4)),
     ("some of them", 4, {"gpus": 2}, Processes(2)),
     ("more than a machine has by default", 0, {"gpus": 64}, Processes(8, 8)),
@@ -53,9 +53,9 @@ REFUSED = [
     ({"processes": 2, "gpus": 2}, r"--processes is for training on the CPU"),
     (
         {"processes": 3, "nodes": 2},
-        r"--processes is 3, which cannot be shared out evenly over 2 machines",
+        r"--processes is 3, which cannot be split evenly over 2 machines",
     ),
-    ({"gpus": 9, "nodes": 2}, r"--gpus is 9, which cannot be shared out evenly over 2 machines"),
+    ({"gpus": 9, "nodes": 2}, r"--gpus is 9, which cannot be split evenly over 2 machines"),
     (
         {"gpus": 12, "nodes": 2, "gpus_per_node": 8},
         r"--gpus is 12, but 2 machines with 8 each have 16",
@@ -71,7 +71,7 @@ def test_numbers_that_do_not_go_together_are_refused(options: Dict[str, int], me
 
 
 STARTS = [
-    (Processes(4), 2, None, r"4 GPUs are asked for on this machine, which has 2"),
+    (Processes(4), 2, None, r"4 GPUs are requested on this machine, which has 2"),
     (Processes(8, 2), 8, None, r"2 machines need --master HOST:PORT"),
     (Processes(2, 2, cpu=True), 0, None, r"2 machines need --master HOST:PORT"),
     (Processes(2), 2, None, None),
@@ -115,7 +115,7 @@ def test_an_update_has_its_tokens_on_any_number_of_processes(
     batch = split_update(tokens, processes, bound)
     assert batch == expected
     assert batch.max_tokens <= bound
-    # max_tokens is a whole number: half a token is lost or won in each part of the update
+    # max_tokens is an integer: each part of the update loses or gains half a token at most
     assert abs(batch.total(processes) - tokens) <= processes * batch.update_freq / 2
 
 
@@ -133,17 +133,16 @@ def test_shares_shorter_than_sentences_are_a_shortage_unless_one_process_takes_n
     assert find_shortage(4000, Processes(8), 4096) is None  # 500 each
     complaint = find_shortage(4000, Processes(8, 8), 4096)
     assert complaint.startswith("4,000 tokens per update are 62 for each of 64 GPUs")
-    assert "use 15 or fewer, or say --max-tokens 62" in complaint
+    assert "use 15 or fewer, or give --max-tokens 62" in complaint
     assert find_shortage(4000, Processes(15), 4096) is None
     assert find_shortage(4000, Processes(16), 4096) is not None
     assert find_shortage(1000, Processes(2, cpu=True), 100) is None  # 100 each, as on one
-    assert (
-        find_shortage(130, Processes(2, cpu=True), 100) is None
-    )  # 65 each, as on one in two parts
+    # 65 each, as on one in two parts
+    assert find_shortage(130, Processes(2, cpu=True), 100) is None
     assert find_shortage(90, Processes(2, cpu=True), 100) is not None  # 45 each, 90 on one
 
 
-def test_the_arithmetic_of_an_update_is_said_in_one_line() -> None:
+def test_the_arithmetic_of_an_update_is_one_line() -> None:
     assert (
         describe(Processes(8), Batch(4096, 16), 524288)
         == "8 GPUs × 4,096 tokens × update-freq 16 = 524,288 tokens per update"
@@ -178,13 +177,15 @@ LAUNCHERS = [
         "several machines",
         Processes(8, 2),
         {"master": ("node1", 1234)},
-        f"{NODES} --rdzv-backend c10d --rdzv-endpoint node1:1234 --rdzv-id name --nproc-per-node 8 --no-python",
+        f"{NODES} --rdzv-backend c10d --rdzv-endpoint node1:1234 --rdzv-id name "
+        "--nproc-per-node 8 --no-python",
     ),
     (
         "several machines that are numbered",
         Processes(8, 2),
         {"master": ("10.0.0.1", 1234), "node_rank": 1},
-        f"{NODES} --node-rank 1 --master-addr 10.0.0.1 --master-port 1234 --nproc-per-node 8 --no-python",
+        f"{NODES} --node-rank 1 --master-addr 10.0.0.1 --master-port 1234 "
+        "--nproc-per-node 8 --no-python",
     ),
 ]
 
@@ -212,7 +213,7 @@ def test_the_launcher_is_torchruns(
 @pytest.mark.parametrize("rank", [-1, 2])
 def test_a_machine_that_does_not_exist_is_refused(rank: int) -> None:
     with pytest.raises(
-        LaunchError, match=rf"--node-rank is {rank}; with 2 machines it lies between 0 and 1"
+        LaunchError, match=rf"--node-rank is {rank}; with 2 machines it must be between 0 and 1"
     ):
         launcher(Processes(1, 2), "name", ("node1", PORT), rank)
 
@@ -239,7 +240,8 @@ def test_a_process_becomes_a_program_that_ignores_the_signal_and_finds_its_neigh
     for name, text in lines.items():
         (tmp_path / name).write_text("\n".join(text) + "\n")
         (tmp_path / name).chmod(0o755)
-    code = "import sys, pathlib; from deepnet_fairseq.training.launch import become; become(['program', *sys.argv[2:]], pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from deepnet_fairseq.training.launch import become; "
+    code += "become(['program', *sys.argv[2:]], pathlib.Path(sys.argv[1]))"
     words: List[Any] = [sys.executable, "-c", code, tmp_path, "a b", "--c"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "2 a b --c\n", "")

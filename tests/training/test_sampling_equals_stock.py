@@ -1,4 +1,4 @@
-"""The epochs of translation_multi_deepnet are those of stock's task, example by example and batch by batch."""
+"""The epochs of translation_multi_deepnet are those of stock's task, batch by batch."""
 
 import pickle
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_every_process_gets_stocks_batches(data: Path, num_shards: int) -> None:
 def test_batches_are_shuffled_as_fairseqs_iterator_does(
     data: Path, num_shards: int, grouped: bool
 ) -> None:
-    """Stock's task drops --grouped-shuffling, so that fairseq's iterator itself is the reference."""
+    """Stock's task drops --grouped-shuffling, so the reference is fairseq's iterator itself."""
     task = set_up(OURS, data)
     task.load_dataset("train", epoch=1, combine=True)
     for shard_id in range(num_shards):
@@ -197,7 +197,7 @@ def assert_equal(stock: Any, ours: Any) -> None:
 
 
 def test_batches_hold_sentences_of_similar_length(data: Path) -> None:
-    """Seen from outside fairseq: how much of the batches is padding, against batches of the same sizes in random order."""
+    """Measure the share of padding, against batches of the same sizes in random order."""
     task = set_up(OURS, data)
     [batches] = epochs(task, last=1)
     lengths = lengths_of(task, batches)

@@ -1,4 +1,4 @@
-"""translation_multi_deepnet under fairseq-train and fairseq-generate: resumed, and in turns with stock's task."""
+"""translation_multi_deepnet in fairseq's commands: resumed, and in turns with stock's task."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,14 @@ from fairseq_cli import generate, train
 from support.fairseq_commands import run_in_process
 from support.multilingual_toy import OURS, PAIRS, STOCK, USER_DIR, binarize, task_flags
 
-TINY = "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2".split()
-LEARNING = "--optimizer adam --lr 0.003 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --dropout 0.1 --seed 3".split()
+TINY = (
+    "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
+    "--encoder-attention-heads 2"
+).split()
+LEARNING = (
+    "--optimizer adam --lr 0.003 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 "
+    "--dropout 0.1 --seed 3"
+).split()
 FORMAT = ["--encoder-langtok", "tgt"]
 
 
@@ -23,7 +29,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shards(data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"{data}:{binarize(tmp_path_factory.mktemp('shard'), {('de', 'en'): 60, ('en', 'fr'): 35}, seed=8)}"
+    sizes = {("de", "en"): 60, ("en", "fr"): 35}
+    return f"{data}:{binarize(tmp_path_factory.mktemp('shard'), sizes, seed=8)}"
 
 
 def run_training(name: str, data: Any, save_dir: Path, *flags: Any) -> Dict[str, Any]:
@@ -109,7 +116,7 @@ def test_training_resumed_in_mid_epoch_ends_with_the_same_weights(
 def test_either_task_goes_on_from_the_others_checkpoints(
     data: Path, tmp_path: Path, first: str
 ) -> None:
-    """After an epoch, then in the middle of the second, with the weights of a training by one task alone."""
+    """After an epoch, then in the middle of the second; the weights are those of a single task."""
     second = {STOCK: OURS, OURS: STOCK}[first]
     alone = train_to_epoch(2, first, data, tmp_path / "alone", "--disable-validation")
     after_one = train_to_epoch(1, first, data, tmp_path / "turns", "--disable-validation")
@@ -155,7 +162,9 @@ def hypotheses(name: str, data: Path, checkpoint: Path, out: Path) -> List[Tuple
         "--beam",
         "3",
     ]
-    run_in_process(generate, *words, "--source-lang", "fr", "--target-lang", "en", "--results-path", out)
+    run_in_process(
+        generate, *words, "--source-lang", "fr", "--target-lang", "en", "--results-path", out
+    )
     return re.findall(
         r"^H-(\d+)\t([^\t]+)\t(.*)$", (out / "generate-test.txt").read_text(), re.MULTILINE
     )

@@ -55,7 +55,10 @@ def test_a_split_that_no_direction_has_is_named(data: Path) -> None:
 
 
 def test_fairseq_train_runs_on_such_a_corpus(data: Path, tmp_path: Path) -> None:
-    sizes = "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 8 --encoder-ffn-embed-dim 8 --encoder-attention-heads 1".split()
+    sizes = (
+        "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 8 --encoder-ffn-embed-dim 8 "
+        "--encoder-attention-heads 1"
+    ).split()
     flags = [
         *sizes,
         "--optimizer",

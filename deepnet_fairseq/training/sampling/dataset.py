@@ -60,7 +60,7 @@ class MultilingualDataset(SampledMultiDataset):
         )
 
     def lengths(self, side: int) -> np.ndarray:
-        """Return the source (0) or target (1) lengths [examples] in tokens, uint16, up to 65,535."""
+        """Return the source (0) or target (1) lengths [examples] in tokens, uint16, to 65,535."""
         lengths, start = np.empty(len(self), np.uint16), 0
         for dataset, end in zip(self.datasets, self.cumulated_sizes, strict=True):
             pair = dataset.dataset if isinstance(dataset, TransformEosLangPairDataset) else dataset
