@@ -1,6 +1,7 @@
 """Reading lines of text, and files and folders that are complete or absent."""
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""train.sh --grow-from: a fairseq-train that begins with a checkpoint's loss, and rejected calls."""
+"""train.sh --grow-from: a fairseq-train that begins with a checkpoint's loss, and wrong calls."""
 
 import os
 import sys
