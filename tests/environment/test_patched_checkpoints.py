@@ -165,11 +165,11 @@ def test_unknown_class_is_named_until_a_plugin_allows_it(tmp_path: Path) -> None
     ids=["array", "array-of-float32", "float64", "int64", "bool", "namespace"],
 )
 def test_value_comes_back_as_it_was(value: Any, tmp_path: Path) -> None:
-    found = checkpoint_utils.load_checkpoint_to_cpu(
+    loaded = checkpoint_utils.load_checkpoint_to_cpu(
         save(tmp_path / "values.pt", extra_state={"value": value})
     )["extra_state"]["value"]
-    assert type(found) is type(value)
-    np.testing.assert_equal(found, value)
+    assert type(loaded) is type(value)
+    np.testing.assert_equal(loaded, value)
 
 
 @pytest.mark.patch("safe-loading")

@@ -45,14 +45,14 @@ def test_each_transformer_config_has_parts_of_its_own() -> None:
 @pytest.mark.patch("config-default-factories")
 def test_stock_transformer_has_its_defaults_on_the_command_line() -> None:
     args = parse(["data", "--arch", "transformer", "--encoder-layers", "3"])
-    found = (
+    defaults = (
         args.encoder_layers,
         args.decoder_layers,
         args.encoder_embed_dim,
         args.decoder_ffn_embed_dim,
         args.decoder_attention_heads,
     )
-    assert found == (3, 6, 512, 2048, 8)
+    assert defaults == (3, 6, 512, 2048, 8)
 
 
 @dataclass

@@ -121,6 +121,6 @@ def test_batches_come_without_a_warning() -> None:
         epoch = iterators.EpochBatchIterator(Numbers(), Numbers().collater, batches).next_epoch_itr(
             shuffle=False
         )
-        found = list(epoch)
-    assert [batch.tolist() for batch in found] == [batch.tolist() for batch in batches]
-    assert all(batch.is_pinned() == torch.cuda.is_available() for batch in found)
+        collated = list(epoch)
+    assert [batch.tolist() for batch in collated] == [batch.tolist() for batch in batches]
+    assert all(batch.is_pinned() == torch.cuda.is_available() for batch in collated)

@@ -121,7 +121,7 @@ def test_boolean_padding_beside_a_float_mask_means_what_two_boolean_masks_mean()
     additive = torch.zeros(5, 5).masked_fill(future, float("-inf"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, _ = attention(x, x, x, key_padding_mask=padding, attn_mask=additive)
+        output, _ = attention(x, x, x, key_padding_mask=padding, attn_mask=additive)
         expected, _ = attention(x, x, x, key_padding_mask=padding, attn_mask=future)
-    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+    torch.testing.assert_close(output, expected, atol=0, rtol=0)
     assert padding.dtype == torch.bool

@@ -130,17 +130,17 @@ def test_batches_are_shuffled_as_fairseqs_iterator_does(
 
 
 def test_a_curriculum_is_stocks(data: Path) -> None:
-    found = []
+    curricula = []
     for name in (STOCK, OURS):
         task = set_up(name, data)
         task.load_dataset("train", epoch=1, combine=True)
-        found.append(
+        curricula.append(
             [
                 batch["id"].tolist()
                 for batch in batch_iterator(task, 1).next_epoch_itr(shuffle=False)
             ]
         )
-    assert found[0] == found[1]
+    assert curricula[0] == curricula[1]
 
 
 FORMATS = {

@@ -122,12 +122,12 @@ def test_an_iterator_that_is_kept_continues_with_the_next_epoch(data: Path) -> N
     task = set_up(OURS, data, *TEMPERATURE)
     task.load_dataset("train", epoch=1, combine=True)
     kept = batch_iterator(task, 1)
-    found = [[batch["id"].tolist() for batch in kept.next_epoch_itr()] for _ in range(3)]
+    from_one = [[batch["id"].tolist() for batch in kept.next_epoch_itr()] for _ in range(3)]
     fresh = [
         [batch["id"].tolist() for batch in batch_iterator(task, epoch).next_epoch_itr()]
         for epoch in (1, 2, 3)
     ]
-    assert found == fresh
+    assert from_one == fresh
 
 
 def test_an_epoch_of_other_folders_than_those_loaded_is_refused(shards: str) -> None:
@@ -140,22 +140,22 @@ def test_an_epoch_of_other_folders_than_those_loaded_is_refused(shards: str) -> 
 
 
 def test_virtual_epochs_of_a_sample_hold_each_example_once(data: Path) -> None:
-    found = epochs(set_up(OURS, data, "--virtual-epoch-size", 131), last=8)
+    all_batches = epochs(set_up(OURS, data, "--virtual-epoch-size", 131), last=8)
     for first in (0, 4):  # 460 directed examples: 131 + 131 + 131 + 67
         examples = [
             example
-            for batches in found[first : first + 4]
+            for batches in all_batches[first : first + 4]
             for batch in batches
             for example in batch
         ]
-        assert [sum(map(len, batches)) for batches in found[first : first + 4]] == [
+        assert [sum(map(len, batches)) for batches in all_batches[first : first + 4]] == [
             131,
             131,
             131,
             67,
         ]
         assert len(set(examples)) == len(examples) == 460
-    assert found[0] != found[4]
+    assert all_batches[0] != all_batches[4]
 
 
 @pytest.mark.parametrize(

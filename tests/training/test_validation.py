@@ -89,5 +89,5 @@ def test_fairseq_train_runs_on_such_a_corpus(data: Path, tmp_path: Path) -> None
 
 
 def test_data_serve_both_ways(data: Path) -> None:
-    found = {name: has_data(data, "valid", name) for name in ("de-en", "en-de", "en-ro", "ro-en")}
-    assert found == {"de-en": True, "en-de": True, "en-ro": False, "ro-en": False}
+    present = {name: has_data(data, "valid", name) for name in ("de-en", "en-de", "en-ro", "ro-en")}
+    assert present == {"de-en": True, "en-de": True, "en-ro": False, "ro-en": False}
