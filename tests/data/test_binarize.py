@@ -160,8 +160,8 @@ def test_the_bytes_are_those_of_sentencepiece_and_fairseq_preprocess(
         reference(work, work / "vocabulary", tmp_path, ("en", "ja"), ["train", "dev", "test"])
     )
     assert len(expected) == 3 * 2 * 2 + 2
-    found = binary_files(work / "data-bin")
-    assert {name: found[name] for name in expected} == expected
+    actual = binary_files(work / "data-bin")
+    assert {name: actual[name] for name in expected} == expected
     unknown = load_dictionary(work / "vocabulary").unk()
     train = indexed_dataset.make_dataset(
         str(binary_prefix(work / "data-bin", ("en", "ja"), "train", "en")), impl="mmap"
@@ -249,11 +249,11 @@ def test_pairs_that_are_only_tested_have_a_test_set_and_nothing_else(work: Path)
     for pair, split, part in ((("ja", "ru"), "test", ZERO_SHOT), (("en", "ru"), "ted", TED)):
         for language in pair:
             text = list(read_lines(text_file(work, pair, "test", language, part)))
-            found = indexed_dataset.make_dataset(
+            dataset = indexed_dataset.make_dataset(
                 str(binary_prefix(work / "data-bin", pair, split, language)), impl="mmap"
             )
             model = load_model(work / "vocabulary")
-            assert [found[i].tolist() for i in range(len(found))] == [
+            assert [dataset[i].tolist() for i in range(len(dataset))] == [
                 [*model.encode(line), model.eos_id()] for line in text
             ]
     assert not list((work / "data-bin").glob("train.ja-ru.*")) + list(

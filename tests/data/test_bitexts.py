@@ -109,7 +109,7 @@ def test_pairs_need_neither_dev_nor_test_text_nor_training_text(texts: Path) -> 
 def test_training_text_alone_makes_a_corpus(texts: Path) -> None:
     config = make_config(texts, dev=None, test=None)
     counts = config.build(texts / "corpus", make_context(texts))
-    assert {name: list(found) for name, found in counts.items()} == {
+    assert {name: list(results) for name, results in counts.items()} == {
         "supervised/de-fr": ["train"],
         "supervised/en-fr": ["train"],
     }
@@ -190,9 +190,9 @@ def test_a_line_that_is_no_bitext_is_named(tmp_path: Path, line: str, message: s
 
 def test_a_list_sorts_pairs_and_keeps_the_order_of_their_files(tmp_path: Path) -> None:
     (tmp_path / "list.tsv").write_text("fr-en\ta\tb\nde-en\tc\td\nen-fr\te\tf\n")
-    found = read_list(tmp_path / "list.tsv", "train")
-    assert list(found) == [("de", "en"), ("en", "fr")]
-    assert found["en", "fr"] == {
+    results = read_list(tmp_path / "list.tsv", "train")
+    assert list(results) == [("de", "en"), ("en", "fr")]
+    assert results["en", "fr"] == {
         "en": [tmp_path / "b", tmp_path / "e"],
         "fr": [tmp_path / "a", tmp_path / "f"],
     }

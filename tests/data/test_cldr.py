@@ -136,15 +136,15 @@ def test_test_sets_are_parallel_over_all_languages(corpus: Path) -> None:
 
 def test_text_is_composed_and_free_of_odd_spaces_and_direction_marks(corpus: Path) -> None:
     for path in corpus.rglob("opus.*"):
-        whole = path.read_text(encoding="utf-8")
-        assert unicodedata.is_normalized("NFC", whole)
+        content = path.read_text(encoding="utf-8")
+        assert unicodedata.is_normalized("NFC", content)
         assert not {
             char
-            for char in whole
+            for char in content
             if unicodedata.category(char) in ("Zs", "Zl", "Zp", "Cc") and char not in " \n"
         }
-        assert not set(whole) & set("\u061c\u200e\u200f")
-        assert "  " not in whole and " \n" not in whole
+        assert not set(content) & set("\u061c\u200e\u200f")
+        assert "  " not in content and " \n" not in content
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_all_opus100_languages_that_cldr_has_can_be_spoken() -> None:
         except DataError as error:
             assert f"missing or ambiguous in {code}" in str(
                 error
-            )  # an/dz/... lack names; that is said
+            )  # an, dz, … lack names; the message says so
             continue
         for kind in KINDS:
             assert sentences.render(code, kind, sentences.count(kind) - 1)

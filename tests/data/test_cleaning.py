@@ -410,7 +410,7 @@ def test_the_fingerprint_names_the_identifiers_version() -> None:
 
 
 def peak_memory(folder: Path, count: int) -> int:
-    """The most bytes that Python and numpy hold while so many pairs are cleaned."""
+    """Return the peak memory of Python and numpy, in bytes, while `count` pairs are cleaned."""
     sentences = (
         (f"Satz {number % (count // 2 + 1)} und etwas mehr", f"sentence {number}")
         for number in range(count)

@@ -50,7 +50,7 @@ def unchecked(*urls: str) -> RemoteFile:
 
 
 def left(folder: Path) -> Dict[str, bytes]:
-    """What is in the folder, but for locks."""
+    """What is in the folder, except locks."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
 
@@ -110,14 +110,14 @@ def test_a_broken_connection_is_taken_up_where_it_broke(
 
 
 @pytest.mark.parametrize(
-    ("settings", "asked"),
+    ("options", "asked"),
     [({"ranges": False}, "bytes=1000-"), ({"etag": ""}, ""), ({"etag": 'W/"1"'}, "")],
     ids=["ignores ranges", "no validator", "weak etag"],
 )
 def test_a_server_that_cannot_go_on_is_asked_for_everything_again(
-    server: WebServer, tmp_path: Path, settings: dict, asked: str
+    server: WebServer, tmp_path: Path, options: dict, asked: str
 ) -> None:
-    url = server.add(NAME, Answer(BODY, sent=1000, **settings), Answer(BODY, **settings))
+    url = server.add(NAME, Answer(BODY, sent=1000, **options), Answer(BODY, **options))
     Downloads(tmp_path).fetch(unchecked(url))
     assert left(tmp_path) == WHOLE
     assert server.requests == [(NAME, ""), (NAME, asked)]
@@ -323,8 +323,8 @@ def test_each_kind_of_checksum_is_checked(server: WebServer, tmp_path: Path, che
         (server.add(NAME, Answer(OTHER)), server.add("mirror", Answer(BODY))),
         checksum=checksum,
     )
-    found = Downloads(tmp_path).fetch(file).read_bytes()
-    assert found == (BODY if checksum else OTHER)
+    content = Downloads(tmp_path).fetch(file).read_bytes()
+    assert content == (BODY if checksum else OTHER)
 
 
 def test_a_checksum_of_an_unknown_kind_is_refused() -> None:

@@ -96,7 +96,7 @@ def test_only_clean_training_pairs_are_kept_and_the_rest_is_counted(folder: Path
         ("Nacht", "night"),
         ("Baum", "zero shot"),
     ]
-    # the zero-shot French stands in en-fr's training data
+    # the zero-shot French is in en-fr's training data
     assert sentences(folder / "out", ("en", "fr"), "train") == [("day of", "jour")]
     assert list(counts) == ["supervised/de-en", "supervised/en-fr", "zero-shot/de-fr"]
     train = counts["supervised/de-en"]["train"]

@@ -200,11 +200,11 @@ def test_a_wrong_choice_is_explained(values: Dict[str, Any], message: str) -> No
 def test_chinese_can_be_in_another_script(tmp_path: Path) -> None:
     context = make_context(tmp_path)
     pairs = [("en", "zh")]
-    found = [
+    results = [
         Flores200TestSet(codes=codes).split_files(pairs, context.downloads, tmp_path / str(n))
         for n, codes in enumerate(({}, {"zh": "zho_Hant"}))
     ]
-    assert [source.files["zh"][0].name for [source] in found] == [
+    assert [source.files["zh"][0].name for [source] in results] == [
         "zho_Hans.devtest",
         "zho_Hant.devtest",
     ]

@@ -34,10 +34,10 @@ def identifier() -> Identifier:
 
 
 def test_sentences_are_named_by_opus100s_codes(identifier: Identifier) -> None:
-    found = dict(zip(ARTICLE, identifier.identify(list(ARTICLE.values())), strict=True))
-    assert [code for code in ARTICLE if not same_language(found[code], code)] == []
+    results = dict(zip(ARTICLE, identifier.identify(list(ARTICLE.values())), strict=True))
+    assert [code for code in ARTICLE if not same_language(results[code], code)] == []
     # the answers are languages of their own, not one group that everything is the same as
-    assert len(set(found.values())) == len(ARTICLE)
+    assert len(set(results.values())) == len(ARTICLE)
 
 
 def test_too_little_text_is_undetermined_rather_than_guessed(identifier: Identifier) -> None:

@@ -79,7 +79,7 @@ def test_what_spelling_needs_stays(line: str) -> None:
             "NFKC",
             "a\u00b4 b",
             "a \u0301 b",
-        ),  # an accent that stands alone becomes a space and a mark
+        ),  # a single accent becomes a space and a mark
         ("NFKC", "\u00b4 b", "\u0301 b"),
         ("none", "e\u0301", "e\u0301"),
     ],

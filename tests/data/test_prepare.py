@@ -54,7 +54,7 @@ def edited(config: Path, old: str, new: str) -> Recipe:
 
 
 def state(folder: Path) -> Dict[str, tuple]:
-    """Each file's content and time of change, but for logs."""
+    """Each file's content and time of change, except logs."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {
         str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
@@ -63,7 +63,7 @@ def state(folder: Path) -> Dict[str, tuple]:
 
 
 def changed(before: Dict[str, tuple], after: Dict[str, tuple], folder: Path) -> List[str]:
-    """The steps whose folder was made anew."""
+    """The stages whose folder was built again."""
     paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     return sorted({Path(path).relative_to(folder).parts[0] for path in paths})
 
@@ -116,7 +116,7 @@ def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "steps"),
+    ("old", "new", "stages"),
     [
         ("seed: 1", "seed: 2", ["corpus", "data-bin", "manifest.json", "vocabulary"]),
         ("size: 300", "size: 310", ["data-bin", "manifest.json", "vocabulary"]),
@@ -125,13 +125,13 @@ def test_an_interrupted_run_is_taken_up_at_the_step_it_died_in(
     ids=["corpus", "vocabulary", "training"],
 )
 def test_a_changed_config_makes_what_depends_on_it_anew(
-    config: Path, old: str, new: str, steps: List[str]
+    config: Path, old: str, new: str, stages: List[str]
 ) -> None:
     recipe = edited(config, "kind: cldr", "kind: cldr, seed: 1")
     prepare(recipe)
     before = state(recipe.work_dir)
     prepare(edited(config, old, new))
-    assert changed(before, state(recipe.work_dir), recipe.work_dir) == steps
+    assert changed(before, state(recipe.work_dir), recipe.work_dir) == stages
 
 
 def test_data_that_checkpoints_were_trained_on_are_not_replaced(config: Path) -> None:

@@ -1,4 +1,4 @@
-"""Steps run once, appear whole, and own their folder."""
+"""Stages run once, write complete folders, and own them."""
 
 from pathlib import Path
 
@@ -102,17 +102,17 @@ def test_finished_parts_of_an_interrupted_stage_are_kept_for_the_same_inputs_onl
         (target / JOURNAL_NAME).write_text('["de-en", 1]\n')
         raise KeyboardInterrupt
 
-    found = []
+    results = []
 
     def go_on(target: Path) -> None:
-        found.append(sorted(path.name for path in target.iterdir() if path.name != "begun.json"))
+        results.append(sorted(path.name for path in target.iterdir() if path.name != "begun.json"))
 
     for seed in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             Stage(tmp_path / f"out{seed}", {"seed": seed}, interrupted).run()
         Stage(tmp_path / f"out{seed}", {"seed": 1}, go_on).run()
-    assert found == [["de-en", "en-fr.partial", JOURNAL_NAME, "sub"], []]
-    # neither the ledger nor half-written files reach the result
+    assert results == [["de-en", "en-fr.partial", JOURNAL_NAME, "sub"], []]
+    # neither the journal nor unfinished files reach the result
     assert sorted(path.name for path in (tmp_path / "out1").rglob("*")) == [
         "de-en",
         "prepared.json",

@@ -121,8 +121,8 @@ def test_each_pair_has_sentences_of_its_own(make_corpus: Any, tmp_path: Path) ->
         tmp_path / "corpus", make_context(tmp_path)
     )
     tested = {
-        name: found["test"]["kept"]
-        for name, found in counts.items()
+        name: splits["test"]["kept"]
+        for name, splits in counts.items()
         if name.startswith("test-sets")
     }
     assert tested == {"test-sets/ted/de-en": 2, "test-sets/ted/de-fr": 2, "test-sets/ted/en-fr": 3}

@@ -21,7 +21,7 @@ from deepnet_fairseq.data.vocabulary_sample import balanced_sample, sample_sizes
 from deepnet_fairseq.errors import DataError
 
 PAIRS = [("de", "en"), ("en", "zu")]
-LINES = {"de": 900, "en": 960, "zu": 60}  # English stands in both pairs
+LINES = {"de": 900, "en": 960, "zu": 60}  # English is in both pairs
 CONFIG = VocabularyConfig(size=90, sampling_temperature=5.0, sample_lines=1000)
 
 
