@@ -1,4 +1,4 @@
-"""Compare runs: what scripts/compare.sh runs."""
+"""The command compare.sh: compares runs with a baseline."""
 
 import argparse
 import re
@@ -15,7 +15,7 @@ from deepnet_fairseq.evaluation.score.metrics import METRICS
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, NONE, TESTS
 
 COMPARISONS = Path("runs/comparisons")
-LONGEST_NAME = 80  # characters, of up to 3 bytes each
+MAXIMUM_NAME_LENGTH = 80  # characters, of up to 3 bytes each
 
 
 def main(arguments: Optional[List[str]] = None, prog: str = "compare.sh") -> int:
@@ -28,10 +28,10 @@ def main(arguments: Optional[List[str]] = None, prog: str = "compare.sh") -> int
 def compare_runs(options: argparse.Namespace) -> None:
     """Compare runs, write the comparison and print its table."""
     check_options(options)
-    how = Options(
+    compare_options = Options(
         options.metrics, options.test, options.samples or 0, options.workers, options.examples
     )
-    comparison = compare(options.runs, how)
+    comparison = compare(options.runs, compare_options)
     written = write_comparison(comparison, options.output or default_folder(comparison))
     print(as_text(comparison))
     print(f"\nwritten: {', '.join(map(str, written))}")
@@ -117,9 +117,9 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def default_folder(comparison: Comparison) -> Path:
-    """A folder that is named after the systems, as far as a file system takes it."""
+    """Return a folder with the systems' names, as far as a file system permits."""
     name = "+".join(re.sub(r"[^\w.-]+", "-", name).strip("-") for name in comparison.systems)
-    return COMPARISONS / name[:LONGEST_NAME]
+    return COMPARISONS / name[:MAXIMUM_NAME_LENGTH]
 
 
 if __name__ == "__main__":

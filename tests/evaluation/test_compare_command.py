@@ -37,8 +37,8 @@ def test_the_script_compares_runs_and_plain_hypotheses_end_to_end(runs: Path) ->
     result = call(["post_ln", "deepnet", "theirs", "--samples", "100", "--workers", "2"], runs)
     assert result.returncode == 0, result.stderr
     assert (
-        "deepnet against post_ln, BLEU: 10 wins, 0 ties, 0 losses in 10 directions; win ratio 100.0 %."
-        in result.stdout
+        "deepnet against post_ln, BLEU: 10 wins, 0 ties, 0 losses in 10 directions; "
+        "win ratio 100.0 %." in result.stdout
     )
     folder = runs / "runs/comparisons/post_ln+deepnet+theirs"
     assert sorted(path.suffix for path in folder.iterdir()) == [".html", ".json", ".md"]

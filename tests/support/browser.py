@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless: what pages look like to a person, without a network."""
+"""Debian's Chromium, headless and without a network."""
 
 import json
 import os
@@ -29,7 +29,7 @@ DESKTOP, PHONE = Screen(1280, 800, False), Screen(390, 844, True)
 
 
 def require_browser() -> None:
-    """Skip the test where Chromium is not installed; fail it where it must be."""
+    """Skip the test if Chromium is not installed; fail it if it is required."""
     if CHROMIUM.is_file() and DRIVER.is_file():
         return
     why = f"{CHROMIUM} or {DRIVER} is missing; apt-get install chromium chromium-driver"
@@ -40,7 +40,7 @@ def require_browser() -> None:
 
 @contextmanager
 def open_page(page: Path, screen: Screen, profile: Path, dark: bool = False) -> Iterator[Chrome]:
-    """A page from a file as a screen shows it; profile: an empty folder."""
+    """Open a page from a file on a screen; `profile` is an empty folder."""
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (
@@ -71,7 +71,7 @@ def open_page(page: Path, screen: Screen, profile: Path, dark: bool = False) -> 
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        driver.get_log("performance")  # what the browser's own first page asked for
+        driver.get_log("performance")  # drop the requests of the browser's own first page
         driver.get(page.resolve().as_uri())
         yield driver
     finally:
@@ -79,7 +79,7 @@ def open_page(page: Path, screen: Screen, profile: Path, dark: bool = False) -> 
 
 
 def requests(driver: Chrome) -> List[str]:
-    """The addresses that a page asked for since it was opened or this was called, but for itself and what it contains."""
+    """Return the addresses that a page has requested since the last call, but its own file."""
     events: List[Dict[str, Any]] = [
         json.loads(entry["message"])["message"] for entry in driver.get_log("performance")
     ]

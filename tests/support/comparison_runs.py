@@ -1,4 +1,4 @@
-"""Runs on disk that evaluate.sh could have left: made-up systems whose scores are sacrebleu's of their hypotheses."""
+"""Runs on disk as evaluate.sh writes them: made-up systems with sacrebleu's scores."""
 
 from pathlib import Path
 from typing import Dict, List
@@ -15,7 +15,7 @@ METRICS = {"BLEU": BLEU(force=True), "chrF++": CHRF(word_order=2)}
 
 
 def make_run(folder: Path, name: str, quality: float, lines: int = 40) -> Path:
-    """A run in folder/{name}; all runs of a folder share its corpus. Returns the run's folder."""
+    """Make a run in folder/{name}, with the folder's corpus; return the run's folder."""
     report = make_report(folder, name, quality, seed=sum(map(ord, name)), lines=lines)
     rescore(report)
     write_scores(report, folder / name / "evaluation")
@@ -23,7 +23,7 @@ def make_run(folder: Path, name: str, quality: float, lines: int = 40) -> Path:
 
 
 def rescore(report: Report) -> None:
-    """Put sacrebleu's scores and signatures in place of made-up ones."""
+    """Replace made-up scores and signatures by sacrebleu's."""
     signatures: Dict[str, Dict[str, List[str]]] = {}
     for result in report.directions:
         direction = direction_of(result)
@@ -43,12 +43,12 @@ def rescore(report: Report) -> None:
 
 
 def report_of(runs: Path, name: str) -> Report:
-    """The report of a run that make_run has made."""
+    """Return the report of a run that make_run has made."""
     return read_report(runs / name / "evaluation/scores.json")
 
 
 def rewrite(runs: Path, folder: Path, run: str, **changes: object) -> Path:
-    """A copy of a run with some of its report changed; its texts are still the first one's."""
+    """Copy a run's report with changes; the texts stay those of the run."""
     report = report_of(runs, run)
     for key, value in changes.items():
         setattr(report, key, value)

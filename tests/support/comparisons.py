@@ -18,7 +18,10 @@ HOSTILE = "<script>alert(1)</script> & | pipe"
 
 
 def make_comparison(folder: Path, large: bool = False, others: int = 1) -> Comparison:
-    """OPUS-100's 218 directions or the quick start's 16; of each other system, about two thirds of the directions are better."""
+    """Compare on OPUS-100's 218 directions, or the quick start's 16.
+
+    About two thirds of the directions of each other system are better than the baseline's.
+    """
     draw = random.Random(5)
     paths = []
     for name in ["post_ln", *(f"deepnet_{number}" for number in range(1, others + 1))]:

@@ -1,4 +1,4 @@
-"""Reports as large as those of OPUS-100 and of the quick start, without files."""
+"""Reports of OPUS-100's and the quick start's size, without files."""
 
 import random
 from itertools import combinations
@@ -25,14 +25,18 @@ QUICK_START_ZERO_SHOT = [("de", "es"), ("el", "ru"), ("hi", "ru")]
 
 
 def quick_start_report() -> Report:
-    """16 directions among six languages."""
+    """Return 16 directions among six languages."""
     return _report(
         "cldr_quickstart", QUICK_START, QUICK_START_ZERO_SHOT, dict.fromkeys(QUICK_START, 10_000)
     )
 
 
 def opus100_report(reference: Optional[Dict[str, float]] = None) -> Report:
-    """188 directions into and out of English and 30 zero-shot ones, with OPUS-100's training sizes; reference: scores by direction."""
+    """Return 188 directions with English and 30 zero-shot ones, with OPUS-100's training sizes.
+
+    Args:
+        reference: The scores of the reference system, by direction.
+    """
     training = {pair: lines for pair, lines in TRAINING_PAIRS.items() if pair not in TRAIN_ONLY}
     zero_shot = list(combinations(ZERO_SHOT_LANGUAGES, 2))
     report = _report("opus100_100l", list(training), zero_shot, training)
@@ -84,14 +88,15 @@ def _report(
         averaged_from=[
             {"file": f"checkpoint_1_{n}000.pt", "updates": n * 1000} for n in (100, 95, 90, 85, 80)
         ],
-        decoding=f"fairseq-generate runs/{name}/data-bin --user-dir deepnet_fairseq --beam 5 --lenpen 1.0",
+        decoding=f"fairseq-generate runs/{name}/data-bin --user-dir deepnet_fairseq --beam 5",
         signatures={
             "BLEU": {signature: []},
             "BLEU-lang": {signature: ["de", "en"], signature.replace("13a", "zh"): ["zh"]},
             "chrF++": {"nrefs:1|case:mixed|eff:yes|nc:6|nw:2|space:no|version:2.5.1": []},
         },
         left_out={
-            "spBLEU": "needs flores200_sacrebleu_tokenizer_spm.model; set evaluation.flores200_model"
+            "spBLEU": "needs flores200_sacrebleu_tokenizer_spm.model; "
+            "set evaluation.flores200_model"
         },
         directions=directions,
         means=mean_table(directions, "en"),

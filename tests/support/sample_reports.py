@@ -35,7 +35,15 @@ TRAINING_PAIRS = {
 def make_report(
     folder: Path, name: str = "toy", quality: float = 0.7, seed: int = 1, lines: int = 12
 ) -> Report:
-    """A report below folder/{name}, of a corpus below folder/corpus that all names share; quality: share of words translated rightly."""
+    """Make a report below folder/{name}, of the corpus below folder/corpus that all names share.
+
+    Args:
+        folder: The folder of all runs.
+        name: The system's.
+        quality: The share of words that are translated correctly.
+        seed: Of the wrong words and the scores.
+        lines: Sentences per direction.
+    """
     references, mistakes = random.Random(7), random.Random(seed)
     corpus, hypotheses = folder / "corpus", folder / name / "evaluation" / "hypotheses"
     hypotheses.mkdir(parents=True, exist_ok=True)
@@ -48,13 +56,13 @@ def make_report(
                     "".join(line + "\n" for line in sentences(path.suffix[1:], lines, references)),
                     encoding="utf-8",
                 )
-        wanted = direction.reference_file(corpus).read_text(encoding="utf-8").splitlines()
-        found = [
+        expected = direction.reference_file(corpus).read_text(encoding="utf-8").splitlines()
+        translated = [
             " ".join(word if mistakes.random() < quality else "xyz" for word in line.split())
-            for line in wanted
+            for line in expected
         ]
         (hypotheses / f"{direction.name}.{direction.target}").write_text(
-            "".join(line + "\n" for line in found), encoding="utf-8"
+            "".join(line + "\n" for line in translated), encoding="utf-8"
         )
         training, resource = resources(direction.source, direction.target)
         bleu = round(60 * quality + 10 * mistakes.random(), 3)
@@ -155,7 +163,7 @@ def sentences(language: str, count: int, draw: random.Random) -> Sequence[str]:
 
 
 def resources(source: str, target: str) -> Tuple[int, str]:
-    """Training pairs and resource class of two languages."""
+    """Return the training pairs and the resource class of two languages."""
     training = TRAINING_PAIRS.get((min(source, target), max(source, target)), 0)
     return (
         training,

@@ -83,10 +83,10 @@ def direction_of(result: DirectionResult) -> Direction:
     return Direction(result.source, result.target, result.zero_shot, result.test_set)
 
 
-def _require(folder: Optional[Path], what: str, owner: System) -> Path:
+def _require(folder: Optional[Path], kind: str, owner: System) -> Path:
     if folder is None:
         raise EvaluationError(
-            f"the {what} of {owner.path} can't be found; call from the folder where it was "
+            f"the {kind} of {owner.path} can't be found; call from the folder where it was "
             f"evaluated, or take {WITHOUT_TEXTS}"
         )
     return folder

@@ -97,7 +97,8 @@ def test_hypotheses_that_were_changed_after_scoring_are_rejected(
     )
     with pytest.raises(
         EvaluationError,
-        match=r"ar-en: the hypotheses of .*strong/scores\.json have .*was written down.*evaluate\.sh",
+        match=r"ar-en: the hypotheses of .*strong/scores\.json have .*was written down.*"
+        r"evaluate\.sh",
     ):
         compare([runs / "weak", tmp_path / "strong"], Options(samples=10, examples=0))
 

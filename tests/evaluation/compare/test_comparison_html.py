@@ -68,7 +68,10 @@ def test_difference_and_outcome_are_visible_without_scrolling_sideways(
     require_browser()
     page = write_html(make_comparison(tmp_path), tmp_path)
     with open_page(page, screen, tmp_path / "profile") as driver:
-        right = "return document.querySelector('table.directions tbody tr').cells[2].getBoundingClientRect().right"
+        right = (
+            "return document.querySelector('table.directions tbody tr')"
+            ".cells[2].getBoundingClientRect().right"
+        )
         assert driver.execute_script(right) <= screen.width
 
 

@@ -77,7 +77,8 @@ def test_the_number_of_significant_differences_by_chance_is_given(comparison: Co
     comparison.directions *= 188 // 16 + 1
     del comparison.directions[188:]
     assert outcome_lines(comparison, outcome) == [
-        "deepnet_1 against post_ln, BLEU: 120 wins, 10 ties, 58 losses in 188 directions; win ratio 63.8 %.",
+        "deepnet_1 against post_ln, BLEU: 120 wins, 10 ties, 58 losses in 188 directions; "
+        "win ratio 63.8 %.",
         "Significantly better in 90, worse in 20 (p < 0.05, paired bootstrap, 1,000 samples); "
         "chance alone would make about 9.4 of 188 seem significant.",
     ]

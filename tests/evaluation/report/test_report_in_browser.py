@@ -15,7 +15,10 @@ from deepnet_fairseq.evaluation.report.report import Example
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves
 
 SMALLEST = 12  # CSS pixels; smaller text is not for phones
-HOSTILE = "<script>document.title = 'broken into'</script><img src=x onerror=\"document.title = 'broken into'\">"
+HOSTILE = (
+    "<script>document.title = 'broken into'</script>"
+    "<img src=x onerror=\"document.title = 'broken into'\">"
+)
 CURVES = TrainingCurves(
     training_nll={n: 900.0 / n for n in range(100, 900, 50)},
     validation_nll={800: 1.5},
@@ -24,11 +27,14 @@ CURVES = TrainingCurves(
 
 OVERFLOWING = "return document.documentElement.scrollWidth - innerWidth"
 FONT_SIZES = """
-  const seen = [...document.querySelectorAll(arguments[0])].filter((element) => element.checkVisibility() && element.textContent.trim());
-  return seen.map((element) => [parseFloat(getComputedStyle(element).fontSize), element.textContent.trim().slice(0, 30)]);"""
+  const seen = [...document.querySelectorAll(arguments[0])].filter(
+    (element) => element.checkVisibility() && element.textContent.trim());
+  return seen.map((element) => [
+    parseFloat(getComputedStyle(element).fontSize), element.textContent.trim().slice(0, 30)]);"""
 # An SVG's text is scaled with it.
 DRAWN_SIZES = """
-  const texts = [...document.querySelectorAll(".drawing svg text")].filter((text) => text.checkVisibility());
+  const texts = [...document.querySelectorAll(".drawing svg text")].filter(
+    (text) => text.checkVisibility());
   return texts.map((text) => {
     const scale = text.closest("svg").getScreenCTM().a;
     return [parseFloat(getComputedStyle(text).fontSize) * scale, text.textContent];
@@ -53,7 +59,7 @@ CONTRASTS = """
 def shown(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Chrome]:
-    """An open page; the large report's examples hold markup."""
+    """An open page; the large report's examples contain markup."""
     require_browser()
     screen, size, dark = request.param
     folder = tmp_path_factory.mktemp("page")
@@ -81,7 +87,8 @@ def test_the_page_never_scrolls_sideways(shown: Chrome) -> None:
 def test_all_text_is_large_enough(shown: Chrome) -> None:
     sizes = shown.execute_script(
         FONT_SIZES,
-        "body, p, li, dt, dd, h1, h2, h3, th, td, label, code, .tile, .language > b, tbody th .soft",
+        "body, p, li, dt, dd, h1, h2, h3, th, td, label, code, .tile, .language > b, "
+        "tbody th .soft",
     )
     drawn = shown.execute_script(DRAWN_SIZES)
     assert len(sizes) > 100 and len(drawn) > 8
@@ -96,7 +103,8 @@ def test_all_images_are_decoded(shown: Chrome) -> None:
         == 0
     )
     heights = shown.execute_script(
-        "return [...document.querySelectorAll('.drawing')].map((d) => d.getBoundingClientRect().height)"
+        "return [...document.querySelectorAll('.drawing')]"
+        ".map((d) => d.getBoundingClientRect().height)"
     )
     assert sorted(height > 100 for height in heights) == [
         False,
@@ -125,12 +133,18 @@ def test_markup_in_sentences_is_not_run(shown: Chrome) -> None:
 
 
 def test_right_to_left_text_is_set_from_the_right(shown: Chrome) -> None:
-    directions = "return [...document.querySelectorAll('.example:first-child dd')].map((dd) => getComputedStyle(dd).direction)"
+    directions = (
+        "return [...document.querySelectorAll('.example:first-child dd')]"
+        ".map((dd) => getComputedStyle(dd).direction)"
+    )
     assert shown.execute_script(directions) == ["ltr", "rtl", "ltr"]
 
 
 def column(driver: Chrome, number: int) -> List[Any]:
-    values = "return [...document.querySelectorAll('.directions tbody tr')].map((row) => row.cells[arguments[0]].dataset.value)"
+    values = (
+        "return [...document.querySelectorAll('.directions tbody tr')]"
+        ".map((row) => row.cells[arguments[0]].dataset.value)"
+    )
     return [float(value) for value in driver.execute_script(values, number)]
 
 
@@ -153,7 +167,10 @@ def test_a_click_on_a_columns_head_sorts_the_table(shown: Chrome) -> None:
 
 
 def test_directions_and_examples_can_be_filtered(shown: Chrome) -> None:
-    visible = "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).map((e) => e.dataset.name)"
+    visible = (
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".filter((e) => e.checkVisibility()).map((e) => e.dataset.name)"
+    )
     field = shown.find_element(By.ID, "find-direction")
     shown.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
     field.send_keys("en-de")
