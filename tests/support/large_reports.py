@@ -88,7 +88,8 @@ def _report(
         averaged_from=[
             {"file": f"checkpoint_1_{n}000.pt", "updates": n * 1000} for n in (100, 95, 90, 85, 80)
         ],
-        decoding=f"fairseq-generate runs/{name}/data-bin --user-dir deepnet_fairseq --beam 5",
+        decoding=f"fairseq-generate runs/{name}/data-bin --user-dir deepnet_fairseq --beam 5 "
+        "--lenpen 1.0",
         signatures={
             "BLEU": {signature: []},
             "BLEU-lang": {signature: ["de", "en"], signature.replace("13a", "zh"): ["zh"]},

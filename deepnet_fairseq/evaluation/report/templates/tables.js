@@ -10,7 +10,8 @@ for (const button of document.querySelectorAll("button[data-sort]")) {
       return [row, cell.dataset.value ?? cell.textContent.trim()];
     }));
     const numeric = head.classList.contains("number");
-    const before = head.getAttribute("aria-sort"), descending = before ? before === "ascending" : numeric;
+    const before = head.getAttribute("aria-sort");
+    const descending = before ? before === "ascending" : numeric;
     for (const other of table.tHead.querySelectorAll("th")) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", descending ? "descending" : "ascending");
     rows.sort((one, two) => {
@@ -26,10 +27,11 @@ for (const button of document.querySelectorAll("button[data-sort]")) {
 for (const control of document.querySelectorAll("[data-filter]")) {
   const filter = () => {
     const query = control.value.trim().toLowerCase();
-    for (const item of document.getElementById(control.dataset.filter).querySelectorAll("[data-name]")) {
+    const list = document.getElementById(control.dataset.filter);
+    for (const item of list.querySelectorAll("[data-name]")) {
       item.hidden = !item.dataset.name.toLowerCase().includes(query);
     }
   };
   control.addEventListener("input", filter);
-  control.addEventListener("change", filter); // the only event that some browsers send for a <select>
+  control.addEventListener("change", filter); // some browsers send only this for a <select>
 }
