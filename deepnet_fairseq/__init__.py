@@ -25,5 +25,5 @@ if _fairseq_version != _FAIRSEQ:
         f"fairseq {_FAIRSEQ}"
     )
 
-from deepnet_fairseq.network import model  # noqa: F401
-from deepnet_fairseq.training import stop, task  # noqa: F401
+from deepnet_fairseq.network import model  # noqa: E402, F401
+from deepnet_fairseq.training import stop, task  # noqa: E402, F401

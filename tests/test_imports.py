@@ -1,4 +1,4 @@
-"""Which room may import which: docs/development.md's picture of the package, held by reading the code with `ast`."""
+"""Which room of the package may import which, as docs/development.md says; read with `ast`."""
 
 import ast
 import sys
@@ -99,10 +99,9 @@ def test_only_commands_studies_and_benchmarks_read_recipes() -> None:
 
 
 def test_the_package_knows_neither_studies_nor_benchmarks() -> None:
-    tops: List[Tuple[Path, str]] = [
-        (path, name.split(".")[0]) for path in FILES for name in imported(path)
-    ]
-    assert [at for at in tops if at[1] in ("experiments", "benchmarks", "tests", "support")] == []
+    outside = ("experiments", "benchmarks", "tests", "support")
+    tops = [(path, name.split(".")[0]) for path in FILES for name in imported(path)]
+    assert [(path, top) for path, top in tops if top in outside] == []
 
 
 def test_the_papers_constants_need_the_standard_library_alone() -> None:
