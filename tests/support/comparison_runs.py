@@ -7,8 +7,8 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from deepnet_fairseq.evaluation.compare.systems import direction_of
 from deepnet_fairseq.evaluation.decode.hypotheses import hypothesis_file
-from deepnet_fairseq.evaluation.report.means import mean_table
 from deepnet_fairseq.evaluation.report.report import Report, read_report, write_scores
+from deepnet_fairseq.evaluation.report.summary import mean_table
 from support.sample_reports import make_report
 
 METRICS = {"BLEU": BLEU(force=True), "chrF++": CHRF(word_order=2)}

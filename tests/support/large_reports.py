@@ -10,13 +10,13 @@ from deepnet_fairseq.data.corpora.opus100_files import (
     ZERO_SHOT_LANGUAGES,
 )
 from deepnet_fairseq.evaluation.decode.test_data import both_ways
-from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.report import (
     AgainstReference,
     DirectionResult,
     Example,
     Report,
 )
+from deepnet_fairseq.evaluation.report.summary import mean_table, resource_class
 from deepnet_fairseq.languages import Pair, sort_pair
 from support.sample_reports import WORDS, sentences
 

@@ -27,7 +27,7 @@ from deepnet_fairseq.evaluation.compare.result import (
 )
 from deepnet_fairseq.evaluation.compare.systems import System, job_of, load_systems
 from deepnet_fairseq.evaluation.compare.text import MARKDOWN_NAME, as_markdown
-from deepnet_fairseq.evaluation.report.means import mean_table
+from deepnet_fairseq.evaluation.report.summary import mean_table
 from deepnet_fairseq.evaluation.score.score import ScoringJob
 from deepnet_fairseq.evaluation.score.significance import BOOTSTRAP, LEVEL, NONE, SAMPLES
 from deepnet_fairseq.io import write_text

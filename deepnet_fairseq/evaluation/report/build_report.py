@@ -12,7 +12,6 @@ from deepnet_fairseq.errors import EvaluationError
 from deepnet_fairseq.evaluation.decode.hypotheses import Hypotheses
 from deepnet_fairseq.evaluation.decode.test_data import Direction
 from deepnet_fairseq.evaluation.report.html import write_html
-from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.plots import write_heat_maps
 from deepnet_fairseq.evaluation.report.report import (
     DirectionResult,
@@ -21,6 +20,7 @@ from deepnet_fairseq.evaluation.report.report import (
     write_scores,
     write_tsv,
 )
+from deepnet_fairseq.evaluation.report.summary import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.text_table import write_markdown
 from deepnet_fairseq.evaluation.report.training_log import read_curves
 from deepnet_fairseq.evaluation.score.config import EvaluationConfig

@@ -11,8 +11,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from deepnet_fairseq.evaluation.report.means import RESOURCE_NAMES
 from deepnet_fairseq.evaluation.report.report import DirectionResult, Report
+from deepnet_fairseq.evaluation.report.summary import RESOURCE_NAMES
 
 MINIMUM_DIRECTIONS = 3  # fewer are no map
 DENSE = 0.4  # the share of filled cells from which one matrix holds all languages

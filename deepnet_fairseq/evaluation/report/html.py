@@ -10,15 +10,15 @@ from markupsafe import Markup
 
 from deepnet_fairseq.evaluation.report import summary
 from deepnet_fairseq.evaluation.report.heat_map import heat_maps, shade
-from deepnet_fairseq.evaluation.report.means import (
+from deepnet_fairseq.evaluation.report.plots import curves_as_svg
+from deepnet_fairseq.evaluation.report.report import DirectionResult, Example, Mean, Report
+from deepnet_fairseq.evaluation.report.summary import (
     ALL_SUPERVISED,
     RESOURCE_NAMES,
     ZERO_SHOT,
     into_pivot,
     out_of_pivot,
 )
-from deepnet_fairseq.evaluation.report.plots import curves_as_svg
-from deepnet_fairseq.evaluation.report.report import DirectionResult, Example, Mean, Report
 from deepnet_fairseq.evaluation.report.text_table import format_score, mean_rows, score_columns
 from deepnet_fairseq.evaluation.report.training_log import TrainingCurves
 from deepnet_fairseq.io import write_text

@@ -6,8 +6,8 @@ import pytest
 from support.large_reports import opus100_report
 from support.sample_reports import make_result
 
-from deepnet_fairseq.evaluation.report.means import mean_table, resource_class
 from deepnet_fairseq.evaluation.report.report import DirectionResult, Mean
+from deepnet_fairseq.evaluation.report.summary import mean_table, resource_class
 
 
 def table(directions: List[DirectionResult]) -> Dict[str, Mean]:
