@@ -71,7 +71,8 @@ def open_page(page: Path, screen: Screen, profile: Path, dark: bool = False) -> 
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        driver.get_log("performance")  # drop the requests of the browser's own first page
+        driver.get("about:blank")  # the browser's own first page may still be loading
+        driver.get_log("performance")  # drop its requests
         driver.get(page.resolve().as_uri())
         yield driver
     finally:
