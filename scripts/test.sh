@@ -7,7 +7,7 @@
 # The default tests take a few minutes on two cores, without network. Arguments go to pytest:
 #   scripts/test.sh -m slow          the tests that take minutes each
 #   scripts/test.sh -m gpu           those that need a CUDA device
-#   scripts/test.sh tests/network    one room
+#   scripts/test.sh tests/network    one folder
 set -euo pipefail
 
 main() {

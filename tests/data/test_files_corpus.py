@@ -207,11 +207,11 @@ SIDES: Dict[str, Any] = {"en": "a.en", "de": "a.de"}
         ({"pairs": {}}, "pairs is empty"),
         (
             {"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES)}},
-            r"pairs\.en-de\.test has \[\]; it needs the files of de and en",
+            r"pairs\.en-de\.test has no files; it needs files of de and en",
         ),
         (
             {"pairs": {"en-de": PairFiles(train=SIDES, dev={"en": "x"}, test=SIDES)}},
-            r"pairs\.en-de\.dev has \['en'\]",
+            r"pairs\.en-de\.dev has files of en; it needs files of de and en",
         ),
         (
             {"pairs": {"en-de": PairFiles(train=SIDES, dev=SIDES, test={"en": 3, "de": "x"})}},

@@ -58,8 +58,8 @@ class FilesCorpus(FileCorpus):
             raise DataError(f"pivot is {self.pivot!r}, but the pairs' languages are {languages}")
         for key, pair, sides in self.sides():
             if sorted(sides) != sorted(pair):
-                needed = f"the files of {pair[0]} and {pair[1]}"
-                raise DataError(f"{key} has {sorted(sides)}; it needs {needed}")
+                given = f"files of {', '.join(sorted(map(str, sides)))}" if sides else "no files"
+                raise DataError(f"{key} has {given}; it needs files of {pair[0]} and {pair[1]}")
             for language, paths in sides.items():
                 sides[language] = _as_paths(f"{key}.{language}", paths)
         self.further_tests.pairs(self.all_pairs())

@@ -5,6 +5,7 @@ from typing import Optional, Sequence
 
 from deepnet_fairseq.data.language_identification import (
     PACKAGE,
+    REQUIREMENT,
     UNDETERMINED,
     Identifier,
     check_installed,
@@ -51,5 +52,5 @@ def find_problem() -> str:
     try:
         check_installed()
     except DataError:
-        return f"needs the package {PACKAGE}: pip install -e '.[langid]'"
+        return f'needs the package {PACKAGE}: pip install "{REQUIREMENT}"'
     return ""

@@ -53,4 +53,4 @@ def test_text_in_no_language_is_not_in_another_one() -> None:
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_problem() == ""
     monkeypatch.setattr("deepnet_fairseq.data.language_identification.find_spec", lambda name: None)
-    assert find_problem() == "needs the package py3langid: pip install -e '.[langid]'"
+    assert find_problem() == 'needs the package py3langid: pip install "py3langid>=0.4,<0.5"'
