@@ -23,7 +23,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from fairseq import options, tasks
 
 from benchmarks.index_files import PAIRS, languages, write_corpus
-from deepnet_fairseq.training import task as _task  # noqa: F401  (registers translation_multi_deepnet)
+from deepnet_fairseq.training import task as _task  # noqa: F401  (registers the task)
 
 STOCK, OURS = "translation_multi_simple_epoch", "translation_multi_deepnet"
 MAX_TOKENS, MAX_POSITIONS, SEED = 4096, 256, 1

@@ -23,7 +23,11 @@ def test_logits_on_the_gpu_equal_those_on_the_cpu(batch: object, scheme: str) ->
 
 
 @pytest.mark.parametrize("precision", ["--fp16", "--bf16", "--amp"])
-def test_mixed_precision_trains_on_the_gpu(data: Path, tmp_path: Path, precision: str) -> None:  # noqa: F811
+def test_mixed_precision_trains_on_the_gpu(
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+    precision: str,
+) -> None:
     flags = [
         flag
         for flag in train_flags(data, tmp_path, 6, precision, "--checkpoint-activations")
